@@ -1,0 +1,1 @@
+"""WHAT TO DO NEXT: loop, ports, prompt, parse, checks, context, limits. Meets nothing outside."""

@@ -1,0 +1,118 @@
+"""What the loop needs of the world: four narrow ports. tests/fakes.py holds a fake of each.
+
+Rule: nothing here has a body. The kernel room (the composition root) plugs the real things in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from codeact_kernel.trace.values import (
+    Decision,
+    Function,
+    Message,
+    Output,
+    Status,
+    Usage,
+    Variable,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a reply as it streams in."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The stream's last word: what it cost, and who wrote it (a replay names the recorded model).
+
+    `notice` is a sentence for the user, "" for none ("the prompt differs from the recorded one").
+    """
+
+    usage: Usage
+    model: str
+    notice: str = ""
+
+
+class Model(Protocol):
+    """Who writes the code."""
+
+    @property
+    def name(self) -> str:
+        """As the user named it, "anthropic/claude-sonnet-4-6"."""
+        ...
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images."""
+        ...
+
+    @property
+    def window(self) -> int | None:
+        """Tokens it can read, None when nobody knows."""
+        ...
+
+    def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
+        """One reply: chunks, then exactly one Finished. Raises errors.ModelError, retries nothing.
+
+        Closing the iterator, or cancelling the task that reads it, stops the provider at once.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What came back when code ran. `answer` is set when it called final_answer and ended well."""
+
+    status: Status
+    outputs: tuple[Output, ...] = ()
+    answer: str | None = None
+    seconds: float = 0.0
+    count: int | None = None
+    reason: str = ""
+    """For every status but ok and error: one sentence, what happened and what was lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is in the notebook now."""
+
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    functions: tuple[Function, ...] = ()
+    names: frozenset[str] = frozenset()
+    """Every name code may use: user namespace and builtins."""
+
+
+class Runtime(Protocol):
+    """Where code runs."""
+
+    async def execute(self, number: int, cell: str, code: str) -> Execution:
+        """Run step `number` as cell `cell`. Never raises for what the code does; its limits are its own."""
+        ...
+
+    async def surroundings(self) -> Surroundings: ...
+
+    async def keep(self, name: str, text: str) -> None:
+        """Bind `text` to a variable, so that code can page through what was truncated."""
+        ...
+
+
+class Gate(Protocol):
+    """Who says yes."""
+
+    async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
+        """`concerns` are sentences of the checks, empty when nothing was found."""
+        ...
+
+
+class Clock(Protocol):
+    """Seconds, and waiting for them."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...

@@ -1,0 +1,162 @@
+"""The only reader of the environment and of configuration files.
+
+Order, later wins: defaults, ~/.config/codeact/config.toml (or $CODEACT_CONFIG), CODEACT_* variables.
+A notebook or project file is never read here: only the user's own configuration may widen anything.
+Standard library only: this is on the kernel's start path.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its default. A field `steps` is `steps = 8` in the file, CODEACT_STEPS in the environment."""
+
+    model: str = ""
+    """litellm's name ("anthropic/claude-sonnet-4-6") or "replay/NOTEBOOK"; "" = none chosen yet."""
+    api_base: str = ""
+    api_key: str = ""
+    """Usually left to the provider's own variable (ANTHROPIC_API_KEY ...), which litellm reads."""
+    steps: int = 20
+    budget: float | None = None
+    """USD for one run."""
+    approve: str = "never"
+    """never, ask, risky."""
+    vision: bool | None = None
+    """None: as the model can."""
+    context_window: int | None = None
+    """Tokens, for models nobody knows."""
+
+    profile: str = "notebook"
+    """notebook or strict."""
+    isolation: str = "auto"
+    """auto, namespaces, landlock, or none (explicit and visible)."""
+    workspace: str = ""
+    """Folder the sandbox sees; "" = the notebook's own."""
+    workspace_mode: str = "rw"
+    """ro or rw."""
+    memory_mb: int | None = None
+    step_seconds: float | None = None
+    cell_seconds: float | None = None
+    processes: int | None = None
+    preload: tuple[str, ...] = ()
+    """Modules imported before the first cell asks for them."""
+    log_level: str = "warning"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The user's settings. Raises SettingsError naming the file or variable and the allowed values."""
+    environ = os.environ if environ is None else environ
+    settings = Settings()
+    path = config_path(environ)
+    if path.is_file():
+        settings = _apply(settings, _read(path), str(path))
+    known = {field.name for field in fields(Settings)}
+    given = {
+        name: environ[variable]
+        for name in known
+        if environ.get(variable := f"CODEACT_{name.upper()}")
+    }
+    return _apply(settings, given, "the environment (CODEACT_*)")
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Where the user's configuration file is looked for."""
+    if named := environ.get("CODEACT_CONFIG"):
+        return Path(named)
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
+    return Path(base) / "codeact" / "config.toml"
+
+
+def state_path(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder for what outlives a process: journals, logs, font cache. Not made here."""
+    environ = os.environ if environ is None else environ
+    base = environ.get("XDG_STATE_HOME") or str(
+        Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
+    )
+    return Path(base) / "codeact"
+
+
+_CHOICES = {
+    "approve": ("never", "ask", "risky"),
+    "profile": ("notebook", "strict"),
+    "isolation": ("auto", "namespaces", "landlock", "none"),
+    "workspace_mode": ("ro", "rw"),
+    "log_level": ("debug", "info", "warning", "error"),
+}
+_NUMBERS = {
+    "steps": int,
+    "budget": float,
+    "context_window": int,
+    "memory_mb": int,
+    "step_seconds": float,
+    "cell_seconds": float,
+    "processes": int,
+}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The configuration file {path} cannot be read: {error}.") from error
+
+
+def _apply(settings: Settings, given: Mapping[str, Any], where: str) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(set(given) - known):
+        raise SettingsError(
+            f"{where} sets {unknown[0]!r}, which is not a setting. Known: {', '.join(sorted(known))}."
+        )
+    return replace(settings, **{name: _value(name, raw, where) for name, raw in given.items()})
+
+
+def _value(name: str, raw: Any, where: str) -> Any:
+    if name in _CHOICES:
+        return _choice(name, raw, where)
+    if name in _NUMBERS:
+        return _number(name, raw, where)
+    if name == "vision":
+        return _switch(name, raw, where)
+    if name == "preload":
+        items = raw.replace(",", " ").split() if isinstance(raw, str) else raw
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise SettingsError(f"{where}: {name} must be a list of module names, not {raw!r}.")
+        return tuple(items)
+    if not isinstance(raw, str):
+        raise SettingsError(f"{where}: {name} must be text, not {raw!r}.")
+    return raw
+
+
+def _choice(name: str, raw: Any, where: str) -> str:
+    allowed = _CHOICES[name]
+    if raw not in allowed:
+        raise SettingsError(f"{where}: {name} must be one of {', '.join(allowed)}, not {raw!r}.")
+    return str(raw)
+
+
+def _number(name: str, raw: Any, where: str) -> float:
+    try:
+        number = _NUMBERS[name](raw)
+    except (TypeError, ValueError):
+        number = -1
+    if isinstance(raw, bool) or not 0 < number < 1e15:
+        raise SettingsError(f"{where}: {name} must be a positive number, not {raw!r}.")
+    return number
+
+
+def _switch(name: str, raw: Any, where: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    value = words.get(str(raw).lower())
+    if value is None:
+        raise SettingsError(f"{where}: {name} must be true or false, not {raw!r}.")
+    return value

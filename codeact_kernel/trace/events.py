@@ -1,0 +1,180 @@
+"""What is told while a run goes on. `fold` makes the Trace of it.
+
+Rule: events are facts in the past tense, emitted by one function, `emit(event)`, in the order
+they happened; whoever draws, writes or counts reads them and answers nothing. An event that only
+animates (ReplyGrew, OutputArrived, Waited) leaves no trace: folding without it gives the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from codeact_kernel.trace.values import Observation, Outcome, Output, Reply, Run, Step, Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run begins, or is continued: then `id` is known already and `task` is what was added."""
+
+    id: str
+    task: str
+    model: str
+    cell: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """The model is about to be asked. `cell` is the id its code cell will have."""
+
+    run: str
+    number: int
+    cell: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyGrew:
+    """The model is writing: thought and code so far, whole each time (animates only)."""
+
+    run: str
+    number: int
+    thought: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyArrived:
+    """A reply is complete. `problem` says why it was not usable, "" when it was."""
+
+    run: str
+    number: int
+    reply: Reply
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """Something takes time: a retry, an approval (animates only). `sentence` says what and why."""
+
+    run: str
+    number: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeProposed:
+    """The reply was read and checked; this code waits for the gate, then for the sandbox."""
+
+    run: str
+    number: int
+    cell: str
+    thought: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeStarted:
+    """These bytes run now. They differ from the proposal when the user edited them."""
+
+    run: str
+    number: int
+    cell: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputArrived:
+    """One output while the code runs (animates only; the observation has them all)."""
+
+    run: str
+    number: int
+    output: Output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The code ended and this is what the model will be shown."""
+
+    run: str
+    number: int
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """The step, whole. Enough by itself to rebuild everything about it."""
+
+    run: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """Something the user should know and that changes nothing: one sentence."""
+
+    run: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run is over. `reason` is one sentence unless the outcome is an answer."""
+
+    run: str
+    outcome: Outcome
+    answer: str | None = None
+    reason: str = ""
+    seconds: float = 0.0
+
+
+Event = (
+    RunStarted
+    | StepStarted
+    | ReplyGrew
+    | ReplyArrived
+    | Waited
+    | CodeProposed
+    | CodeStarted
+    | OutputArrived
+    | Observed
+    | StepFinished
+    | Noticed
+    | RunFinished
+)
+Emit = Callable[[Event], None]
+
+
+def fold(events: Iterable[Event]) -> Trace:
+    """The Trace these events tell. Events of unknown runs are refused with KeyError."""
+    runs: dict[str, Run] = {}
+    for event in events:
+        match event:
+            case RunStarted():
+                runs[event.id] = _started(runs.get(event.id), event)
+            case StepFinished():
+                run = runs[event.run]
+                runs[event.run] = replace(run, steps=(*run.steps, event.step))
+            case Noticed():
+                run = runs[event.run]
+                runs[event.run] = replace(run, notices=(*run.notices, event.sentence))
+            case RunFinished():
+                runs[event.run] = replace(
+                    runs[event.run],
+                    outcome=event.outcome,
+                    answer=event.answer,
+                    reason=event.reason,
+                    seconds=event.seconds,
+                )
+            case _:
+                pass
+    return Trace(runs=tuple(runs.values()))
+
+
+def _started(before: Run | None, event: RunStarted) -> Run:
+    if before is not None:
+        return replace(before, outcome=None, answer=None, reason="")
+    return Run(
+        id=event.id, task=event.task, model=event.model, cell=event.cell, settings=event.settings
+    )

@@ -1,0 +1,148 @@
+"""The wire: bytes <-> frames. No socket, no I/O, standard library only; both sides import it.
+
+Rule: this file knows the shape of a frame and not one word of what it means to anybody. The
+far side is not trusted: every count and length is checked before memory is spent on it.
+
+Layout, all integers big-endian:
+
+    u32 size of all that follows | u16 n, number of parts (1..MAX_PARTS) | n x u32 length | parts
+
+Part 0 is the head: one JSON object (UTF-8, at most MAX_HEAD bytes) with the key "t", the frame's
+type. The other parts are raw bytes. What each type carries is the table in docs/wire.md.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+MAX_FRAME = 256 * 1024 * 1024
+MAX_HEAD = 64 * 1024
+MAX_PARTS = 1024
+
+_SIZE = struct.Struct("!I")
+_COUNT = struct.Struct("!H")
+
+Bytes = bytes | bytearray | memoryview
+
+
+class BadFrame(ValueError):
+    """The bytes are not a frame, or it is over a limit. Nothing behind it can be trusted."""
+
+
+class Frame(NamedTuple):
+    """One message. `head` holds "t" and small fields; `parts` the bytes that go with it."""
+
+    head: dict[str, Any]
+    parts: tuple[bytes, ...] = ()
+
+    @property
+    def type(self) -> str:
+        kind = self.head["t"]
+        assert isinstance(kind, str)
+        return kind
+
+
+def encode(head: dict[str, Any], parts: Sequence[Bytes] = ()) -> list[Bytes]:
+    """The frame as pieces to send in this order. Large parts are not copied.
+
+    Raises BadFrame when it is over a limit, so that the sender hears of it and not the receiver.
+    """
+    first = json.dumps(head, separators=(",", ":")).encode()
+    sizes = [len(first), *(memoryview(part).nbytes for part in parts)]
+    size = _COUNT.size + _SIZE.size * len(sizes) + sum(sizes)
+    if len(first) > MAX_HEAD or len(sizes) > MAX_PARTS or size > MAX_FRAME:
+        raise BadFrame(
+            f"a frame of {size} bytes in {len(sizes)} parts, head {len(first)}, is over the limits"
+        )
+    prefix = b"".join(
+        (_SIZE.pack(size), _COUNT.pack(len(sizes)), *(_SIZE.pack(n) for n in sizes), first)
+    )
+    small: list[Bytes] = [prefix]
+    for part in parts:
+        if memoryview(part).nbytes < 4096 and isinstance(small[-1], bytes):
+            small[-1] = small[-1] + bytes(part)
+        else:
+            small.append(part)
+    return small
+
+
+class Decoder:
+    """Collects bytes, gives whole frames. One decoder for each direction of a stream."""
+
+    __slots__ = ("_buffer", "_limit")
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._buffer = bytearray()
+        self._limit = max_frame
+
+    def feed(self, data: Bytes) -> Iterable[Frame]:
+        """The frames that `data` completes, decoded. Raises BadFrame."""
+        return [decode(raw) for raw in self.split(data)]
+
+    def split(self, data: Bytes) -> list[bytes]:
+        """The frames that `data` completes, as raw bytes (for a relay). Raises BadFrame."""
+        buffer = self._buffer
+        buffer += data
+        frames: list[bytes] = []
+        start = 0
+        while len(buffer) - start >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(buffer, start)
+            if not _COUNT.size + _SIZE.size <= size <= self._limit:
+                raise BadFrame(f"a frame says it has {size} bytes")
+            end = start + _SIZE.size + size
+            if len(buffer) < end:
+                break
+            with memoryview(buffer) as view:
+                frames.append(bytes(view[start:end]))
+            start = end
+        if start:
+            del buffer[:start]
+        return frames
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that is not complete yet."""
+        return len(self._buffer)
+
+
+def decode(raw: bytes) -> Frame:
+    """One whole raw frame, checked. Raises BadFrame."""
+    (count,) = _COUNT.unpack_from(raw, _SIZE.size)
+    at = _SIZE.size + _COUNT.size + _SIZE.size * count
+    if not 1 <= count <= MAX_PARTS or at > len(raw):
+        raise BadFrame(f"a frame of {len(raw)} bytes says it has {count} parts")
+    sizes = struct.unpack_from(f"!{count}I", raw, _SIZE.size + _COUNT.size)
+    if at + sum(sizes) != len(raw):
+        raise BadFrame("the lengths of a frame's parts do not add up")
+    head = _head(raw[at : at + sizes[0]])
+    at += sizes[0]
+    parts = []
+    for size in sizes[1:]:
+        parts.append(raw[at : at + size])
+        at += size
+    return Frame(head, tuple(parts))
+
+
+def head_of(raw: bytes) -> dict[str, Any]:
+    """Only the head of a raw frame, for a relay that looks and passes on. Raises BadFrame."""
+    (count,) = _COUNT.unpack_from(raw, _SIZE.size)
+    at = _SIZE.size + _COUNT.size + _SIZE.size * count
+    if not 1 <= count <= MAX_PARTS or at > len(raw):
+        raise BadFrame(f"a frame of {len(raw)} bytes says it has {count} parts")
+    (size,) = _SIZE.unpack_from(raw, _SIZE.size + _COUNT.size)
+    return _head(raw[at : at + size])
+
+
+def _head(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_HEAD:
+        raise BadFrame(f"a frame's head has {len(data)} bytes")
+    try:
+        head = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadFrame("a frame's head is not JSON") from error
+    if not isinstance(head, dict) or not isinstance(head.get("t"), str):
+        raise BadFrame("a frame's head is not an object with a type")
+    return head
