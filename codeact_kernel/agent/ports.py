@@ -32,11 +32,13 @@ class Finished:
     """The stream's last word: what it cost, and who wrote it (a replay names the recorded model).
 
     `notice` is a sentence for the user, "" for none ("the prompt differs from the recorded one").
+    `truncated`: the provider's output limit cut the reply, so it must not be run.
     """
 
     usage: Usage
     model: str
     notice: str = ""
+    truncated: bool = False
 
 
 class Model(Protocol):
@@ -92,7 +94,12 @@ class Runtime(Protocol):
     """Where code runs."""
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:
-        """Run step `number` as cell `cell`. Never raises for what the code does; its limits are its own."""
+        """Run step `number` as cell `cell`. Never raises for what the code does; its limits are its own.
+
+        When its task is cancelled (the user stopped the run) it interrupts the code. Best it then
+        returns an Execution with status interrupted and what was printed so far: the loop sees the
+        stop by itself. Raising CancelledError is fine too; then the outputs are not in the trace.
+        """
         ...
 
     async def surroundings(self) -> Surroundings: ...

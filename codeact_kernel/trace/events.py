@@ -150,31 +150,40 @@ def fold(events: Iterable[Event]) -> Trace:
     """The Trace these events tell. Events of unknown runs are refused with KeyError."""
     runs: dict[str, Run] = {}
     for event in events:
-        match event:
-            case RunStarted():
-                runs[event.id] = _started(runs.get(event.id), event)
-            case StepFinished():
-                run = runs[event.run]
-                runs[event.run] = replace(run, steps=(*run.steps, event.step))
-            case Noticed():
-                run = runs[event.run]
-                runs[event.run] = replace(run, notices=(*run.notices, event.sentence))
-            case RunFinished():
-                runs[event.run] = replace(
-                    runs[event.run],
-                    outcome=event.outcome,
-                    answer=event.answer,
-                    reason=event.reason,
-                    seconds=event.seconds,
-                )
-            case _:
-                pass
+        if isinstance(event, RunStarted):
+            runs[event.id] = started(runs.get(event.id), event)
+        else:
+            runs[event.run] = after(runs[event.run], event)
     return Trace(runs=tuple(runs.values()))
 
 
-def _started(before: Run | None, event: RunStarted) -> Run:
-    if before is not None:
-        return replace(before, outcome=None, answer=None, reason="")
-    return Run(
-        id=event.id, task=event.task, model=event.model, cell=event.cell, settings=event.settings
-    )
+def started(before: Run | None, event: RunStarted) -> Run:
+    """The run as it stands after its start, or after its continuation when it was known before."""
+    if before is None:
+        return Run(
+            id=event.id,
+            task=event.task,
+            model=event.model,
+            cell=event.cell,
+            settings=event.settings,
+        )
+    return replace(before, outcome=None, answer=None, reason="", added=(*before.added, event.task))
+
+
+def after(run: Run, event: Event) -> Run:
+    """The run after one more event of it."""
+    match event:
+        case StepFinished():
+            return replace(run, steps=(*run.steps, event.step))
+        case Noticed():
+            return replace(run, notices=(*run.notices, event.sentence))
+        case RunFinished():
+            return replace(
+                run,
+                outcome=event.outcome,
+                answer=event.answer,
+                reason=event.reason,
+                seconds=event.seconds,
+            )
+        case _:
+            return run

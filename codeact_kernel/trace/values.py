@@ -233,6 +233,8 @@ class Run:
     """What shaped it: limits, approve, vision, format, profile, grade. Plain JSON."""
     cell: str = ""
     """Id of the agent cell, "" when the client does not name cells."""
+    added: tuple[str, ...] = ()
+    """What the user said when continuing it, in order; "" for a continuation without a word."""
     steps: tuple[Step, ...] = ()
     outcome: Outcome | None = None
     answer: str | None = None
