@@ -86,6 +86,39 @@ def state_path(environ: Mapping[str, str] | None = None) -> Path:
     return Path(base) / "codeact"
 
 
+def child_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process the user starts through us (a kernel, JupyterLab): this one's and `given`.
+
+    Never the sandbox's: that one is made from nothing.
+    """
+    return {**os.environ, **given}
+
+
+def variables(given: Mapping[str, object]) -> dict[str, str]:
+    """Settings as the CODEACT_* variables that say the same; None is left out.
+
+    Raises SettingsError as `load` would, so that a wrong value is said before anything starts.
+    """
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    _apply(Settings(), texts, "the command line")
+    return {f"CODEACT_{name.upper()}": text for name, text in texts.items()}
+
+
+def terminal_style(environ: Mapping[str, str] | None = None) -> str:
+    """What a terminal may be sent: "dumb" (lines only), "plain" (no colour, NO_COLOR) or "colour"."""
+    environ = os.environ if environ is None else environ
+    if environ.get("TERM", "dumb") in ("dumb", ""):
+        return "dumb"
+    return "plain" if environ.get("NO_COLOR") else "colour"
+
+
+def parent_pid(environ: Mapping[str, str] | None = None) -> int | None:
+    """The process that started this kernel, as Jupyter names it; None when it does not."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("JPY_PARENT_PID", "")
+    return int(named) if named.isdigit() else None
+
+
 _CHOICES = {
     "approve": ("never", "ask", "risky"),
     "profile": ("notebook", "strict"),
