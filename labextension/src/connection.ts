@@ -1,0 +1,154 @@
+/**
+ * The one owner of a notebook's comm to its kernel.
+ *
+ * Rule: no other file opens, closes or listens to a comm. A restart keeps the same kernel connection and
+ * says nothing of the comms that died with it, so the comm is dropped when a restart begins and opened
+ * anew when the kernel answers again.
+ */
+import type { IDisposable } from '@lumino/disposable';
+import type { JSONValue } from '@lumino/coreutils';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { parse, PROTOCOL, ProtocolError, TARGET } from './protocol';
+import type { IHello, IOpen } from './protocol';
+import { KERNEL } from './tokens';
+import type { ConnectionState, ICommPort, IKernelPort, ISessionPort } from './tokens';
+
+const OPEN: IOpen = { client: 'jupyterlab', cells: false };
+const GOING = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
+const HERE = new Set(['idle', 'busy']);
+
+export class Connection implements IDisposable {
+  constructor(session: ISessionPort) {
+    this._session = session;
+    session.kernelChanged.connect(this._onKernelChanged, this);
+    session.statusChanged.connect(this._onStatusChanged, this);
+    void this._start();
+  }
+
+  /** What is known of the kernel now. */
+  get state(): ConnectionState {
+    return this._state;
+  }
+
+  /** Emitted after every change of `state`. */
+  get stateChanged(): ISignal<this, ConnectionState> {
+    return this._stateChanged;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._close();
+    Signal.clearData(this);
+  }
+
+  private async _start(): Promise<void> {
+    await this._session.ready;
+    await this._open();
+  }
+
+  private _onKernelChanged(): void {
+    this._close();
+    void this._open();
+  }
+
+  private _onStatusChanged(_: ISessionPort, status: string): void {
+    if (GOING.has(status)) {
+      this._close();
+      this._set(this._kernel ? { status: 'connecting' } : foreign(this._session));
+    } else if (HERE.has(status)) {
+      void this._open();
+    }
+  }
+
+  /** Open the comm if the kernel is ours and there is none. */
+  private async _open(): Promise<void> {
+    const kernel = this._kernel;
+    if (!kernel) {
+      this._set(foreign(this._session));
+      return;
+    }
+    if (!this._wanted(kernel)) {
+      return;
+    }
+    this._set({ status: 'connecting' });
+    await kernel.info; // before it, a restart that is still going on drops what is sent
+    if (!this._wanted(kernel)) {
+      return; // another call was faster while this one waited
+    }
+    const comm = kernel.createComm(TARGET);
+    // returns nothing: JupyterLab handles no further message until a returned promise resolves
+    comm.onMsg = message => {
+      this._receive(message.content.data);
+    };
+    this._comm = comm;
+    comm.open({ ...OPEN });
+  }
+
+  /** Whether a comm to this kernel is still to be opened. */
+  private _wanted(kernel: IKernelPort): boolean {
+    return !this._isDisposed && this._comm === null && kernel === this._kernel;
+  }
+
+  private _close(): void {
+    this._comm?.dispose();
+    this._comm = null;
+  }
+
+  private _receive(data: JSONValue): void {
+    try {
+      const message = parse(data);
+      if (message.kind === 'hello') {
+        this._set(greeted(message));
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) {
+        throw error;
+      }
+      this._set({
+        status: 'failed',
+        reason: `The kernel sent what nobody can read: ${error.message}.`
+      });
+    }
+  }
+
+  private _set(state: ConnectionState): void {
+    this._state = state;
+    this._stateChanged.emit(state);
+  }
+
+  private get _kernel(): IKernelPort | null {
+    const kernel = this._session.session?.kernel ?? null;
+    return kernel?.name === KERNEL ? kernel : null;
+  }
+
+  private readonly _session: ISessionPort;
+  private readonly _stateChanged = new Signal<this, ConnectionState>(this);
+  private _state: ConnectionState = { status: 'connecting' };
+  private _comm: ICommPort | null = null;
+  private _isDisposed = false;
+}
+
+function foreign(session: ISessionPort): ConnectionState {
+  return { status: 'foreign', kernel: session.session?.kernel?.name ?? '' };
+}
+
+function greeted(hello: IHello): ConnectionState {
+  if (hello.protocol !== PROTOCOL) {
+    return {
+      status: 'failed',
+      reason:
+        `codeact-kernel ${hello.version} speaks version ${String(hello.protocol)} of the panel protocol, ` +
+        `this page version ${String(PROTOCOL)}. Reload the page; if that does not help, update codeact-kernel.`
+    };
+  }
+  return { status: 'connected', version: hello.version, grade: hello.grade };
+}

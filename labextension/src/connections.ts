@@ -1,0 +1,53 @@
+/**
+ * The connection of each open notebook, and the one of the notebook in front.
+ *
+ * Rule: a connection lives as long as its notebook panel; nobody keeps a list.
+ */
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import { Connection } from './connection';
+import type { ConnectionState } from './tokens';
+
+export class Connections {
+  constructor(tracker: INotebookTracker) {
+    this._tracker = tracker;
+    tracker.forEach(panel => {
+      this._add(panel);
+    });
+    tracker.widgetAdded.connect((_, panel) => {
+      this._add(panel);
+    });
+    tracker.currentChanged.connect(() => {
+      this._changed.emit();
+    });
+  }
+
+  /** The state of the current notebook's connection; null: no notebook is open. */
+  get current(): ConnectionState | null {
+    const panel = this._tracker.currentWidget;
+    return (panel && this._connections.get(panel)?.state) ?? null;
+  }
+
+  /** Emitted when `current` may be another. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  private _add(panel: NotebookPanel): void {
+    const connection = new Connection(panel.sessionContext);
+    this._connections.set(panel, connection);
+    connection.stateChanged.connect(() => {
+      this._changed.emit();
+    });
+    panel.disposed.connect(() => {
+      connection.dispose();
+    });
+    this._changed.emit();
+  }
+
+  private readonly _tracker: INotebookTracker;
+  private readonly _connections = new WeakMap<NotebookPanel, Connection>();
+  private readonly _changed = new Signal<this, void>(this);
+}

@@ -1,0 +1,202 @@
+/**
+ * What travels between the kernel and this extension: docs/panel.md in TypeScript.
+ *
+ * Rule: nothing the kernel says is believed before it was read here, field by field.
+ * tests/contract/*.json holds an example of each message, read by pytest too.
+ */
+import type { JSONObject, JSONValue } from '@lumino/coreutils';
+
+/** The comm target. The front end opens it, never the kernel. */
+export const TARGET = 'codeact';
+
+/** The version of docs/panel.md this file mirrors. */
+export const PROTOCOL = 1;
+
+/** The data of comm_open. `cells`: this front end turns steps into real cells. */
+export interface IOpen {
+  client: 'jupyterlab';
+  cells: boolean;
+}
+
+/** Answers the open. `grade`: what the sandbox's self-test saw, from "vm" to "none". */
+export interface IHello {
+  kind: 'hello';
+  protocol: number;
+  version: string;
+  grade: string;
+}
+
+/** One event of a run. `type` is its class name; the fields are as codeact_kernel/trace/events.py has them. */
+export interface IEventMessage {
+  kind: 'event';
+  seq: number;
+  event: JSONObject & { type: string };
+}
+
+/** One change of the notebook. Applying it twice changes nothing. */
+export interface IEditMessage {
+  kind: 'edit';
+  seq: number;
+  edit: Edit;
+}
+
+export type Message = IHello | IEventMessage | IEditMessage;
+
+/** A new cell below `after`; "" = below the cell that sent the request. */
+export interface IInsert {
+  op: 'insert';
+  cell: string;
+  after: string;
+  cell_type: 'code' | 'markdown';
+  source: string;
+  metadata: JSONObject;
+}
+
+/** The whole source as it is now. */
+export interface ISource {
+  op: 'source';
+  cell: string;
+  source: string;
+}
+
+/** The outputs of a cell that is not run (a refusal, a syntax error), whole. */
+export interface IOutputs {
+  op: 'outputs';
+  cell: string;
+  outputs: JSONObject[];
+  count: number | null;
+}
+
+/** The kernel runs this cell: messages whose parent is `msg_id` are its outputs. */
+export interface IFollow {
+  op: 'follow';
+  cell: string;
+  msg_id: string;
+}
+
+/** Replaces the `codeact` key of the cell's metadata; cell "" = the agent cell. */
+export interface IMetadata {
+  op: 'metadata';
+  cell: string;
+  metadata: JSONObject;
+}
+
+/** Takes back a cell that was inserted while the model was still writing. */
+export interface IDelete {
+  op: 'delete';
+  cell: string;
+}
+
+/** Goes into the `codeact` key of the notebook's metadata: its `runs` replace those with the same `id`. */
+export interface INotebook {
+  op: 'notebook';
+  metadata: JSONObject;
+}
+
+export type Edit = IInsert | ISource | IOutputs | IFollow | IMetadata | IDelete | INotebook;
+
+/** What arrived is not a message of docs/panel.md. The text names the field. */
+export class ProtocolError extends Error {}
+
+/** The message in a comm_msg's data. Throws ProtocolError. */
+export function parse(data: JSONValue): Message {
+  const message = object(data, 'message');
+  const kind = text(message, 'kind');
+  switch (kind) {
+    case 'hello':
+      return {
+        kind,
+        protocol: count(message, 'protocol'),
+        version: text(message, 'version'),
+        grade: text(message, 'grade')
+      };
+    case 'event':
+      return { kind, seq: count(message, 'seq'), event: event(message) };
+    case 'edit':
+      return { kind, seq: count(message, 'seq'), edit: edit(member(message, 'edit')) };
+    default:
+      throw new ProtocolError(`kind is ${JSON.stringify(kind)}, which is not a message`);
+  }
+}
+
+function event(message: JSONObject): IEventMessage['event'] {
+  const fields = member(message, 'event');
+  return { ...fields, type: text(fields, 'type') };
+}
+
+function edit(data: JSONObject): Edit {
+  const op = text(data, 'op');
+  switch (op) {
+    case 'insert':
+      return {
+        op,
+        cell: text(data, 'cell'),
+        after: text(data, 'after'),
+        cell_type: cellType(data),
+        source: text(data, 'source'),
+        metadata: member(data, 'metadata')
+      };
+    case 'source':
+      return { op, cell: text(data, 'cell'), source: text(data, 'source') };
+    case 'outputs':
+      return {
+        op,
+        cell: text(data, 'cell'),
+        outputs: objects(data, 'outputs'),
+        count: data.count === null ? null : count(data, 'count')
+      };
+    case 'follow':
+      return { op, cell: text(data, 'cell'), msg_id: text(data, 'msg_id') };
+    case 'metadata':
+      return { op, cell: text(data, 'cell'), metadata: member(data, 'metadata') };
+    case 'delete':
+      return { op, cell: text(data, 'cell') };
+    case 'notebook':
+      return { op, metadata: member(data, 'metadata') };
+    default:
+      throw new ProtocolError(`op is ${JSON.stringify(op)}, which is not an edit`);
+  }
+}
+
+function cellType(data: JSONObject): IInsert['cell_type'] {
+  const type = text(data, 'cell_type');
+  if (type !== 'code' && type !== 'markdown') {
+    throw new ProtocolError(`cell_type is ${JSON.stringify(type)}, not code or markdown`);
+  }
+  return type;
+}
+
+function object(value: JSONValue | undefined, name: string): JSONObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ProtocolError(`${name} is not an object`);
+  }
+  return value;
+}
+
+function member(data: JSONObject, name: string): JSONObject {
+  return object(data[name], name);
+}
+
+function objects(data: JSONObject, name: string): JSONObject[] {
+  const value = data[name];
+  if (!Array.isArray(value)) {
+    throw new ProtocolError(`${name} is not a list`);
+  }
+  return value.map((item, at) => object(item, `${name}[${String(at)}]`));
+}
+
+function text(data: JSONObject, name: string): string {
+  const value = data[name];
+  if (typeof value !== 'string') {
+    throw new ProtocolError(`${name} is not a string`);
+  }
+  return value;
+}
+
+function count(data: JSONObject, name: string): number {
+  const value = data[name];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new ProtocolError(`${name} is not a count`);
+  }
+  return value;
+}

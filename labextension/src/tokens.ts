@@ -1,0 +1,58 @@
+/**
+ * The nouns: what a connection can be, and the little it needs of JupyterLab.
+ *
+ * Rule: only types. JupyterLab's own objects fit the ports below as they are, and so do the fakes of the tests.
+ */
+import type { JSONObject, JSONValue } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+
+/** The kernel spec this extension serves. */
+export const KERNEL = 'codeact';
+
+/** There is no kernel, or it is somebody else's: this extension keeps out of it. */
+export interface IForeign {
+  status: 'foreign';
+  kernel: string;
+}
+
+/** The comm is open, or about to be; the kernel has not answered yet. */
+export interface IConnecting {
+  status: 'connecting';
+}
+
+/** The kernel said hello. */
+export interface IConnected {
+  status: 'connected';
+  version: string;
+  grade: string;
+}
+
+/** The kernel speaks, but not our protocol. `reason` is a sentence for the user. */
+export interface IFailed {
+  status: 'failed';
+  reason: string;
+}
+
+export type ConnectionState = IForeign | IConnecting | IConnected | IFailed;
+
+/** One comm, as Kernel.IComm is. */
+export interface ICommPort {
+  onMsg(message: { content: { data: JSONValue } }): void | PromiseLike<void>;
+  open(data?: JSONObject): unknown;
+  dispose(): void;
+}
+
+/** One kernel, as Kernel.IKernelConnection is. */
+export interface IKernelPort {
+  readonly name: string;
+  readonly info: Promise<unknown>;
+  createComm(target: string): ICommPort;
+}
+
+/** The kernel of one notebook, as ISessionContext is. */
+export interface ISessionPort {
+  readonly ready: Promise<void>;
+  readonly session: { readonly kernel: IKernelPort | null } | null;
+  readonly kernelChanged: ISignal<ISessionPort, unknown>;
+  readonly statusChanged: ISignal<ISessionPort, string>;
+}

@@ -1,0 +1,127 @@
+/** Claims about the one owner of the comm: when it opens, when it opens again, when it keeps out. */
+import { describe, expect, it } from 'vitest';
+
+import { Connection } from '../src/connection';
+import type { ConnectionState } from '../src/tokens';
+import { FakeKernel, FakeSession, settle } from './fakes';
+
+const HELLO = { kind: 'hello', protocol: 1, version: '0.1.0', grade: 'namespaces' };
+const CONNECTED: ConnectionState = { status: 'connected', version: '0.1.0', grade: 'namespaces' };
+
+async function connect(name = 'codeact') {
+  const kernel = new FakeKernel(name);
+  const session = new FakeSession(kernel);
+  const connection = new Connection(session);
+  await settle();
+  return { kernel, session, connection };
+}
+
+describe('Connection', () => {
+  it('opens one comm to our kernel and says that it only watches', async () => {
+    const { kernel } = await connect();
+    expect(kernel.comms).toHaveLength(1);
+    expect(kernel.comm.opened).toEqual({ client: 'jupyterlab', cells: false });
+  });
+
+  it('opens nothing to a kernel of somebody else', async () => {
+    const { kernel, connection } = await connect('python3');
+    expect(kernel.comms).toHaveLength(0);
+    expect(connection.state).toEqual({ status: 'foreign', kernel: 'python3' });
+  });
+
+  it('says that there is no kernel when there is none', async () => {
+    const connection = new Connection(new FakeSession(null));
+    await settle();
+    expect(connection.state).toEqual({ status: 'foreign', kernel: '' });
+  });
+
+  it('is connected when the kernel said hello, and tells whoever listens', async () => {
+    const { kernel, connection } = await connect();
+    const seen: ConnectionState[] = [];
+    connection.stateChanged.connect((_, state) => {
+      seen.push(state);
+    });
+    expect(connection.state).toEqual({ status: 'connecting' });
+    await kernel.comm.say(HELLO);
+    expect(seen).toEqual([CONNECTED]);
+    expect(connection.state).toEqual(CONNECTED);
+  });
+
+  it('returns nothing from onMsg, because JupyterLab would wait for a promise', async () => {
+    const { kernel } = await connect();
+    expect(kernel.comm.say(HELLO)).toBeUndefined();
+  });
+
+  it('waits for the kernel to be up before it opens the comm', async () => {
+    let up: (value: unknown) => void = () => undefined;
+    const kernel = new FakeKernel('codeact', new Promise(resolve => (up = resolve)));
+    new Connection(new FakeSession(kernel));
+    await settle();
+    expect(kernel.comms).toHaveLength(0);
+    up(null);
+    await settle();
+    expect(kernel.comms).toHaveLength(1);
+  });
+
+  it.each(['restarting', 'autorestarting'])('opens a new comm after %s', async status => {
+    const { kernel, session, connection } = await connect();
+    await kernel.comm.say(HELLO);
+    session.statusChanged.emit(status);
+    expect(kernel.comm.disposed).toBe(true);
+    expect(connection.state).toEqual({ status: 'connecting' });
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms).toHaveLength(2);
+    await kernel.comm.say(HELLO);
+    expect(connection.state).toEqual(CONNECTED);
+  });
+
+  it('opens one comm, however often the status changes', async () => {
+    const { kernel, session } = await connect();
+    session.statusChanged.emit('restarting');
+    for (const status of ['starting', 'busy', 'idle', 'busy', 'idle']) {
+      session.statusChanged.emit(status);
+    }
+    await settle();
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms).toHaveLength(2);
+  });
+
+  it('follows a change of kernel in both directions', async () => {
+    const { kernel, session, connection } = await connect();
+    session.change(new FakeKernel('python3'));
+    await settle();
+    expect(kernel.comm.disposed).toBe(true);
+    expect(connection.state).toEqual({ status: 'foreign', kernel: 'python3' });
+    const back = new FakeKernel('codeact');
+    session.change(back);
+    await settle();
+    expect(back.comms).toHaveLength(1);
+  });
+
+  it('says what to do when the kernel speaks another version of the protocol', async () => {
+    const { kernel, connection } = await connect();
+    await kernel.comm.say({ ...HELLO, protocol: 2 });
+    expect(connection.state.status).toBe('failed');
+    expect(connection.state).toHaveProperty('reason', expect.stringContaining('Reload the page'));
+  });
+
+  it('says so when the kernel sends what cannot be read', async () => {
+    const { kernel, connection } = await connect();
+    await kernel.comm.say({ kind: 'hello', protocol: 1 });
+    expect(connection.state).toEqual({
+      status: 'failed',
+      reason: 'The kernel sent what nobody can read: version is not a string.'
+    });
+  });
+
+  it('opens nothing once it is disposed', async () => {
+    const { kernel, session, connection } = await connect();
+    connection.dispose();
+    expect(kernel.comm.disposed).toBe(true);
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms).toHaveLength(1);
+  });
+});
