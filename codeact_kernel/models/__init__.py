@@ -1,0 +1,1 @@
+"""THE PROVIDER: litellm adapter (the only importer of litellm, lazily), replay model."""

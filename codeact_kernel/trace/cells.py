@@ -1,0 +1,122 @@
+"""Which cells a run becomes.
+
+Rule: pure functions of the run; layout.py gets a notebook there while the run goes on, notebook.py
+writes it afterwards, and both ask here, so that both give the same cells.
+
+Per step: a markdown cell with the thought (role "thought", when there is one), the code cell
+(role "step"), a markdown cell with the answer (role "answer", when the step gave one). A step
+without code is one markdown cell, under the id its code cell would have had; it carries the record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codeact_kernel.trace import digest
+from codeact_kernel.trace.records import run_record, step_record
+from codeact_kernel.trace.text import harmless_markdown
+from codeact_kernel.trace.values import Run, Step
+
+VERSION = 1
+NO_REPLY = "*No usable reply came from the model.*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell as the run wants it; outputs come from elsewhere."""
+
+    id: str
+    type: str
+    source: str
+    metadata: Mapping[str, Any]
+
+
+# ── ids ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def step_cell_id(run: str, number: int) -> str:
+    """The id of step `number`'s cell: the same for the same run and number, valid in nbformat."""
+    return _valid_id(f"{run}-{number}")
+
+
+def agent_cell_id(run: str) -> str:
+    """The id of an agent cell made for a run whose own is gone or was never named."""
+    return _valid_id(f"{run}-agent")
+
+
+def _valid_id(wanted: str) -> str:
+    """`wanted` when nbformat allows it ([A-Za-z0-9_-], 1 to 64), otherwise its digest."""
+    return wanted if is_valid_id(wanted) else digest.of_text(wanted)[:32]
+
+
+def is_valid_id(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
+
+
+# ── cells ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def agent_metadata(run: Run) -> dict[str, Any]:
+    return {"role": "agent", "run": run_record(run)}
+
+
+def notebook_metadata(runs: Sequence[Run]) -> dict[str, Any]:
+    return {"version": VERSION, "runs": [{"id": run.id, "chain": chain(run)} for run in runs]}
+
+
+def step_cells(run: str, step: Step) -> tuple[Cell, ...]:
+    """The cells of a finished step, in order."""
+    if step.code is None:
+        role, text = ("thought", step.thought) if step.answer is None else ("answer", step.answer)
+        source = harmless_markdown(text) or NO_REPLY
+        record = step_record(run, role, step)
+        return (Cell(id=step.cell, type="markdown", source=source, metadata=record),)
+    code = Cell(
+        id=step.cell, type="code", source=step.code, metadata=step_record(run, "step", step)
+    )
+    cells = (*_prose(run, step.number, step.cell, "thought", step.thought), code)
+    if step.answer is not None:
+        cells += _prose(run, step.number, step.cell, "answer", step.answer or "*(empty answer)*")
+    return cells
+
+
+def unfinished_cells(
+    run: str, number: int, cell: str, thought: str, code: str, status: str
+) -> tuple[Cell, ...]:
+    """The cells of a step that is still being written, waits or runs. No record yet."""
+    cells = _prose(run, number, cell, "thought", thought)
+    if code:
+        metadata = {"role": "step", "run": run, "step": number, "status": status}
+        cells += (Cell(id=cell, type="code", source=code, metadata=metadata),)
+    return cells
+
+
+def _prose(run: str, number: int, cell: str, role: str, text: str) -> tuple[Cell, ...]:
+    if not text.strip():
+        return ()
+    metadata = {"role": role, "run": run, "step": number}
+    source = harmless_markdown(text)
+    name = _valid_id(f"{cell}-{role}")
+    return (Cell(id=name, type="markdown", source=source, metadata=metadata),)
+
+
+def chain(run: Run) -> str:
+    """A hash over the run, each step taking in the one before: an edit anywhere shows."""
+    link = digest.of_json([run.id, run.task, list(run.added), run.model, dict(run.settings)])
+    for step in run.steps:
+        observation = step.observation
+        link = digest.of_json(
+            [
+                link,
+                step.number,
+                [[reply.text, reply.model, reply.prompt] for reply in step.replies],
+                step.code,
+                step.proposed,
+                observation and [observation.status, observation.text],
+                step.answer,
+            ]
+        )
+    return digest.of_json([link, run.outcome, run.answer])

@@ -1,0 +1,158 @@
+"""Turns events into notebook edits while a run goes on.
+
+Rule: what the front end was told so far is compared with the cells the run now wants (cells.py),
+and the difference is the edits; so no sequence of events can leave the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from codeact_kernel.trace.cells import (
+    Cell,
+    agent_metadata,
+    notebook_metadata,
+    step_cells,
+    unfinished_cells,
+)
+from codeact_kernel.trace.edits import (
+    DeleteCell,
+    Edit,
+    InsertCell,
+    SetMetadata,
+    SetNotebookMetadata,
+    SetOutputs,
+    SetSource,
+)
+from codeact_kernel.trace.events import (
+    CodeProposed,
+    CodeStarted,
+    Event,
+    Noticed,
+    ReplyGrew,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepStarted,
+    after,
+    started,
+)
+from codeact_kernel.trace.values import Run, Status, Step
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """One run as the front end knows it: `done` are the cells of finished steps below the agent
+    cell, `open` those of the step that goes on, whose code cell will have the id `cell`."""
+
+    run: Run
+    agent: str = ""
+    cell: str = ""
+    done: list[Cell] = field(default_factory=list)
+    open: tuple[Cell, ...] = ()
+
+
+class Layout:
+    """Turns the events of a session, in order, into notebook edits. The only owner of its state."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+
+    def edits(self, event: Event) -> tuple[Edit, ...]:
+        """The edits that bring the notebook up to this event. KeyError for an unknown run."""
+        if isinstance(event, RunStarted):
+            return self._start(event)
+        told = self._told[event.run]
+        told.run = after(told.run, event)
+        match event:
+            case StepStarted():
+                told.cell = event.cell
+                return self._show(told, ())
+            case ReplyGrew():
+                return self._show(told, _unfinished(told, event, "writing"))
+            case CodeProposed():
+                return self._show(told, _unfinished(told, event, "proposed"))
+            case CodeStarted():
+                return self._show(told, _running(told, event))
+            case StepFinished():
+                return (*self._finish(told, event.step), _notebook(told))
+            case RunFinished():
+                return (*self._show(told, ()), _header(told), _notebook(told))
+            case Noticed():
+                return (_header(told),)
+            case _:
+                return ()
+
+    def _start(self, event: RunStarted) -> tuple[Edit, ...]:
+        known = self._told.get(event.id)
+        run = started(known.run if known else None, event)
+        told = self._told[event.id] = _Told(run=run)
+        if known is None or event.cell == run.cell:
+            told.done = known.done if known else []
+            return (_header(told), _notebook(told))
+        told.agent = run.cell
+        mark = {"role": "continue", "run": run.id, "task": event.task}
+        return (SetMetadata(cell="", metadata=mark), _header(told), _notebook(told))
+
+    def _show(self, told: _Told, cells: tuple[Cell, ...]) -> tuple[Edit, ...]:
+        anchor = told.done[-1].id if told.done else ""
+        edits = difference(told.open, cells, anchor)
+        told.open = cells
+        return edits
+
+    def _finish(self, told: _Told, step: Step) -> tuple[Edit, ...]:
+        cells = step_cells(told.run.id, step)
+        edits = self._show(told, cells)
+        told.done.extend(cells)
+        told.open = ()
+        observation = step.observation
+        if observation is not None and observation.status is Status.NOT_RUN:
+            edits += (SetOutputs(cell=step.cell, outputs=observation.outputs),)
+        return edits
+
+
+def difference(old: Sequence[Cell], new: Sequence[Cell], anchor: str) -> tuple[Edit, ...]:
+    """The edits from `old` to `new`, cells that follow each other below the cell `anchor`."""
+    kept = {cell.id: cell for cell in old}
+    wanted = {cell.id: cell.type for cell in new}
+    edits: list[Edit] = [
+        DeleteCell(cell=cell.id) for cell in old if wanted.get(cell.id) != cell.type
+    ]
+    for cell in new:
+        was = kept.get(cell.id)
+        if was is None or was.type != cell.type:
+            edits.append(
+                InsertCell(
+                    cell=cell.id,
+                    after=anchor,
+                    cell_type=cell.type,
+                    source=cell.source,
+                    metadata=cell.metadata,
+                )
+            )
+        else:
+            if was.source != cell.source:
+                edits.append(SetSource(cell=cell.id, source=cell.source))
+            if was.metadata != cell.metadata:
+                edits.append(SetMetadata(cell=cell.id, metadata=cell.metadata))
+        anchor = cell.id
+    return tuple(edits)
+
+
+def _header(told: _Told) -> SetMetadata:
+    return SetMetadata(cell=told.agent, metadata=agent_metadata(told.run))
+
+
+def _notebook(told: _Told) -> SetNotebookMetadata:
+    return SetNotebookMetadata(metadata=notebook_metadata([told.run]))
+
+
+def _unfinished(told: _Told, event: ReplyGrew | CodeProposed, status: str) -> tuple[Cell, ...]:
+    return unfinished_cells(event.run, event.number, told.cell, event.thought, event.code, status)
+
+
+def _running(told: _Told, event: CodeStarted) -> tuple[Cell, ...]:
+    """The open cells with the code that runs, whatever was proposed."""
+    kept = tuple(cell for cell in told.open if cell.id != event.cell)
+    return kept + unfinished_cells(event.run, event.number, event.cell, "", event.code, "running")
