@@ -1,0 +1,91 @@
+"""The composition root: who is plugged into whom, and how the process ends.
+
+Rule: everything is built here, once, and handed on; no module reaches for another's parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.errors import SandboxRefused, UsageError
+from codeact_kernel.kernel import parent
+from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.messages import Incoming, Signer
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.start import worker_config
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.process import Sandbox, launch
+from codeact_kernel.sandbox.spawn import Spawned
+from codeact_kernel.settings import Settings, parent_pid
+
+log = logging.getLogger(__name__)
+
+
+def run(path: Path, settings: Settings, policy: Policy, early: Spawned | None, refusal: str) -> int:
+    """Serve the connection file until shut down. `refusal`: why there is no sandbox."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="codeact kernel: %(levelname)s %(message)s"
+    )
+    try:
+        file = read_connection_file(path)
+    except UsageError as error:
+        log.error("%s", error)
+        return 2
+    first = [early]
+    config = worker_config(settings, policy)
+
+    async def start_sandbox(is_first: bool) -> Sandbox:
+        if refusal:
+            raise SandboxRefused(refusal)
+        return await launch(policy, config, first.pop() if is_first and first else None)
+
+    asyncio.run(Kernel(file, settings, policy, Link(start_sandbox)).serve())
+    return 0
+
+
+class Kernel:
+    """One kernel: its connection, its relay, its link. `serve` returns when it is over."""
+
+    def __init__(
+        self, file: ConnectionFile, settings: Settings, policy: Policy, link: Link
+    ) -> None:
+        self.link = link
+        self.connection = Connection(file, Signer(file.key))
+        self.publisher = Publisher(self.connection)
+        self.relay = Relay(file, self.publisher, link, self.stop, policy.cell_seconds)
+        self._over = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Answer until somebody says stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop, None, False)
+        self.link.start()
+        self.connection.listen(self.relay.on_message)
+        self.publisher.status("starting")
+        parent.watch(parent_pid(), lambda: self.stop(None, False))
+        try:
+            await self._over.wait()
+        finally:
+            await self.link.close()
+            self.connection.close()
+
+    def stop(self, message: Incoming | None, restart: bool) -> None:
+        """End in order; `message` is the shutdown_request to answer, None for a signal."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end(message, restart))
+
+    async def _end(self, message: Incoming | None, restart: bool) -> None:
+        await self.link.close(restart)
+        content: dict[str, Any] = {"status": "ok", "restart": restart}
+        if message is not None:
+            self.publisher.reply(message, content)
+            self.publisher.say("shutdown_reply", message.header, content)
+            self.publisher.status("idle", message.header)
+        self._over.set()

@@ -1,0 +1,172 @@
+"""What comes from inside, checked. Nothing behind this file sees an unchecked field.
+
+Rule: the sandbox is hostile data. A frame that is well-formed but answers nobody, is of a type
+that is not on the list, or does not fit its channel is dropped and logged; it never moves anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json
+from codeact_kernel.kernel.publisher import Publisher, reply_type
+from codeact_kernel.kernel.requests import CallRefused, Request, Requests, Said
+from codeact_kernel.wire import Frame
+
+log = logging.getLogger(__name__)
+
+_WHILE_PENDING: Mapping[str, Mapping[str, type]] = {
+    "execute_input": {"code": str},
+    "execute_result": {"data": dict},
+}
+_ANY_TIME: Mapping[str, Mapping[str, type]] = {
+    "display_data": {"data": dict},
+    "update_display_data": {"data": dict, "transient": dict},
+    "clear_output": {},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "comm_open": {"comm_id": str, "target_name": str},
+    "comm_msg": {"comm_id": str},
+    "comm_close": {"comm_id": str},
+}
+_MAX_PROMPT = 10_000
+_STREAMS = ("stdout", "stderr")
+
+
+class Life(Protocol):
+    """Who is told which request's code runs."""
+
+    def began(self, request: Request) -> None: ...
+    def ended(self, request: Request) -> None: ...
+    def asked(self, request: Request) -> None: ...
+
+
+class Inward:
+    """Takes frames, finds the request each belongs to, and tells it.
+
+    `owns_comm(comm_id)` says whether a comm is this kernel's own; the sandbox has no part in those.
+    `send` answers a call.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        publisher: Publisher,
+        life: Life,
+        owns_comm: Callable[[str], bool],
+        send: Callable[..., None],
+    ) -> None:
+        self._requests = requests
+        self._publisher = publisher
+        self._life = life
+        self._owns_comm = owns_comm
+        self._send = send
+        self._takes: dict[str, Callable[[Frame, Request | None], None]] = {
+            "stream": self._stream,
+            "publish": self._publish,
+            "reply": self._reply,
+            "ask": self._ask,
+            "call": self._call,
+        }
+
+    def on_frame(self, frame: Frame) -> None:
+        """One frame of the live kernel (the link has taken its own kinds out)."""
+        take = self._takes.get(frame.head["t"])
+        parent = frame.head.get("parent", "")
+        if take is None or not isinstance(parent, str):
+            log.warning("dropped a frame of type %.40r", frame.head["t"])
+            return
+        try:
+            take(frame, self._requests.pending.get(parent))
+        except (BadMessage, KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
+            log.warning("dropped a %s frame: %.200r", frame.head["t"], error)
+
+    def _stream(self, frame: Frame, request: Request | None) -> None:
+        name = frame.head["name"]
+        if name not in _STREAMS:
+            raise BadMessage("no such stream")
+        text = str(frame.parts[0], "utf-8", "replace")
+        request = request or self._requests.recent(frame.head["parent"])
+        if request is None:
+            self._publisher.stream(EMPTY, name, text)
+        else:
+            request.stream(name, text)
+
+    def _publish(self, frame: Frame, request: Request | None) -> None:
+        kind = frame.head["type"]
+        if kind == "status":
+            self._status(frame, request)
+            return
+        said = self._said(kind, frame)
+        if request is None and kind in _WHILE_PENDING:
+            raise BadMessage(f"{kind} for a request that is not pending")
+        request = request or self._requests.recent(frame.head["parent"])
+        if kind.startswith("comm_") and self._forbidden(said.value):
+            raise BadMessage("a comm that is not its own")
+        if request is None:
+            self._publisher.publish(kind, EMPTY, said.content, said.metadata, said.buffers)
+        else:
+            request.publish(said)
+
+    def _forbidden(self, value: Mapping[str, Any]) -> bool:
+        return value.get("target_name") == "codeact" or self._owns_comm(value["comm_id"])
+
+    def _said(self, kind: str, frame: Frame) -> Said:
+        shape = _ANY_TIME.get(kind)
+        if shape is None:
+            shape = _WHILE_PENDING.get(kind)
+        if shape is None:
+            raise BadMessage(f"{kind!r:.40} may not be published")
+        metadata, content, *buffers = frame.parts
+        if metadata != EMPTY:
+            as_object(metadata)
+        value = as_object(content)
+        for key, needed in shape.items():
+            if not isinstance(value.get(key), needed):
+                raise BadMessage(f"{kind} without {key}")
+        return Said(kind, content, value, metadata, tuple(buffers))
+
+    def _status(self, frame: Frame, request: Request | None) -> None:
+        state = as_object(frame.parts[1]).get("execution_state")
+        if request is None or state not in ("busy", "idle"):
+            raise BadMessage("a status of nobody")
+        value = {"execution_state": state}
+        said = Said("status", to_json(value), value)
+        if state == "busy":
+            self._life.began(request)
+            request.publish(said)
+        elif request.answered:
+            self._requests.finish(request)
+            self._life.ended(request)
+            request.publish(said)
+
+    def _reply(self, frame: Frame, request: Request | None) -> None:
+        kind = frame.head["type"]
+        if request is None or request.answered or kind != reply_type(request.type):
+            raise BadMessage("a reply to nothing that is open")
+        metadata, content, *buffers = frame.parts
+        if metadata != EMPTY:
+            as_object(metadata)
+        said = Said(kind, content, as_object(content), metadata, tuple(buffers))
+        request.answered = True
+        request.reply(said)
+
+    def _ask(self, frame: Frame, request: Request | None) -> None:
+        if request is None or request.answered:
+            raise BadMessage("nobody to ask")
+        prompt = str(frame.parts[0], "utf-8", "replace")[:_MAX_PROMPT]
+        if request.ask(prompt, frame.head.get("password") is True):
+            self._life.asked(request)
+
+    def _call(self, frame: Frame, request: Request | None) -> None:
+        call, name = frame.head["id"], frame.head["name"]
+        if not isinstance(call, str | int) or not isinstance(name, str):
+            raise BadMessage("a call without id and name")
+        try:
+            if request is None or request.answered:
+                raise CallRefused(f"{name[:80]} can only be called while a cell runs.")
+            value, ok = request.call(name[:80], as_object(frame.parts[0])), True
+        except (CallRefused, BadMessage) as error:
+            value, ok = str(error), False
+        self._send({"t": "result", "id": call, "ok": ok}, (to_json(value),))

@@ -1,0 +1,221 @@
+"""The one owner of the live sandbox: it starts it, queues for it, buries it, starts the next.
+
+Rule: everybody else sends and listens here and never holds a Sandbox. What is sent before the
+kernel inside is ready waits; what comes from a sandbox that was given up is not heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.wire import Bytes, Frame
+
+log = logging.getLogger(__name__)
+_SHUTDOWN_SECONDS = 1.5
+_QUERY_SECONDS = 30.0
+_TRIES = 3
+
+
+class Box(Protocol):
+    """What the link needs of sandbox.process.Sandbox."""
+
+    @property
+    def grade(self) -> str: ...
+    def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[str], None]) -> None: ...
+    def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None: ...
+    def kill(self) -> None: ...
+    async def closed(self) -> None: ...
+
+
+class State(Enum):
+    """Where the sandbox is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
+
+class Link:
+    """`launch(first)` gives a Sandbox; `first` is true for the one spawned before the imports.
+
+    `on_frame`, `on_end(sentence)` and `on_ready()` are set by the relay before `start`.
+    """
+
+    def __init__(self, launch: Callable[[bool], Any]) -> None:
+        self._launch = launch
+        self.on_frame: Callable[[Frame], None] = lambda frame: None
+        self.on_end: Callable[[str], None] = lambda sentence: None
+        self.on_ready: Callable[[], None] = lambda: None
+        self.on_refused: Callable[[str], None] = lambda sentence: None
+        self.state = State.STARTING
+        self.refusal = ""
+        self.grade = ""
+        self._box: Box | None = None
+        self._waiting: deque[tuple[dict[str, Any], Sequence[Bytes]]] = deque()
+        self._queries: dict[str, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._early_deaths = 0
+        self._starting: asyncio.Task[None] | None = None
+
+    def start(self, first: bool = True) -> None:
+        """Begin to launch a sandbox."""
+        self.state = State.STARTING
+        self._starting = asyncio.get_running_loop().create_task(self._start(first))
+
+    async def _start(self, first: bool) -> None:
+        try:
+            box: Box = await self._launch(first)
+        except SandboxRefused as error:
+            self._refuse(str(error))
+            return
+        except (CodeActError, OSError) as error:
+            self._refuse(f"The sandbox did not start: {error} `codeact doctor` says more.")
+            return
+        self._box = box
+        self.grade = box.grade
+        box.listen(
+            lambda frame: self._frame(box, frame), lambda sentence: self._ended(box, sentence)
+        )
+
+    def _refuse(self, sentence: str) -> None:
+        self.state = State.REFUSED
+        self.refusal = sentence
+        self._fail_queries(SandboxRefused(sentence))
+        self._waiting.clear()
+        self.on_refused(sentence)
+
+    def _frame(self, box: Box, frame: Frame) -> None:
+        if box is not self._box:
+            return
+        kind = frame.head["t"]
+        if kind == "ready":
+            self._ready()
+        elif kind == "answer":
+            self._answer(frame)
+        elif kind == "died":
+            status = frame.head.get("status")
+            known = f" with status {status}" if type(status) is int else ""
+            self._ended(box, f"The Python process of this notebook ended{known}")
+        elif kind == "log":
+            text = str(frame.parts[0][:2000], "utf-8", "replace") if frame.parts else ""
+            log.info("inside: %r", text)
+        elif kind != "selftest":
+            self.on_frame(frame)
+
+    def _ready(self) -> None:
+        if self.state is not State.STARTING:
+            return
+        self.state = State.READY
+        self._early_deaths = 0
+        while self._waiting and self._box is not None:
+            head, parts = self._waiting.popleft()
+            self._box.send(head, parts)
+        self.on_ready()
+
+    def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
+        """Send a frame, now or when the sandbox is ready. Raises SandboxRefused, wire.BadFrame."""
+        if self.state is State.REFUSED:
+            raise SandboxRefused(self.refusal)
+        if self.state is State.STARTING:
+            self._waiting.append((head, parts))
+        elif self._box is not None:
+            try:
+                self._box.send(head, parts)
+            except SandboxDied:
+                log.info("sent to a sandbox that has just ended")
+
+    def interrupt(self) -> None:
+        """SIGINT inside, ahead of everything queued."""
+        if self.state is State.READY and self._box is not None:
+            self.send({"t": "interrupt"})
+
+    async def query(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Ask the live kernel something between cells. Raises SandboxError."""
+        number = f"q{next(self._numbers)}"
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queries[number] = future
+        try:
+            self.send({"t": "query", "id": number, "name": name}, (json.dumps(arguments).encode(),))
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await future
+        except TimeoutError as error:
+            raise SandboxError(
+                f"The sandbox did not answer within {_QUERY_SECONDS:g} s."
+            ) from error
+        finally:
+            self._queries.pop(number, None)
+
+    def _answer(self, frame: Frame) -> None:
+        future = self._queries.get(str(frame.head.get("id")))
+        if future is None or future.done():
+            return
+        try:
+            value = json.loads(str(frame.parts[0], "utf-8"))
+        except (ValueError, IndexError, RecursionError):
+            future.set_exception(SandboxError("The sandbox gave an answer that is not JSON."))
+            return
+        if frame.head.get("ok") is True:
+            future.set_result(value)
+        else:
+            future.set_exception(SandboxError(str(value)[:1000]))
+
+    def kill(self, sentence: str) -> None:
+        """Give the sandbox up; `sentence` is what everybody who waits is told."""
+        if self._box is not None:
+            self._ended(self._box, sentence)
+
+    def _ended(self, box: Box, sentence: str) -> None:
+        if box is not self._box:
+            return
+        self._box = None
+        box.kill()
+        was_ready = self.state is State.READY
+        self._fail_queries(SandboxDied(sentence))
+        if self.state is State.CLOSED:
+            return
+        if not was_ready:
+            self._early_deaths += 1
+        if self._early_deaths >= _TRIES:
+            self._refuse(
+                f"The sandbox ended {_TRIES} times while starting ({sentence}). "
+                "`codeact doctor` says what is missing."
+            )
+            return
+        if was_ready:
+            self.on_end(sentence)
+        self.start(first=False)
+
+    def _fail_queries(self, error: SandboxError) -> None:
+        for future in self._queries.values():
+            if not future.done():
+                future.set_exception(error)
+
+    async def close(self, restart: bool = False) -> None:
+        """End the kernel inside in order (its atexit runs), then for certain."""
+        starting = self._starting
+        if self.state is State.STARTING and starting is not None and not starting.done():
+            starting.cancel()
+            await asyncio.wait([starting], timeout=_SHUTDOWN_SECONDS)
+        was_ready, self.state = self.state is State.READY, State.CLOSED
+        box = self._box
+        if box is None:
+            return
+        try:
+            if was_ready:
+                box.send({"t": "shutdown", "restart": restart})
+                async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                    await box.closed()
+        except (TimeoutError, SandboxDied):
+            pass
+        finally:
+            self._box = None
+            box.kill()

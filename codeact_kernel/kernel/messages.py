@@ -1,0 +1,176 @@
+"""Jupyter messages as frames: signing, checking, building. No socket, no I/O.
+
+Rule: every header that leaves is built here, with this kernel's one session id. A front end drops
+messages whose session differs from the newest one it saw, so there is only one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+PROTOCOL = "5.4"
+DELIMITER = b"<IDS|MSG>"
+EMPTY = b"{}"
+MAX_ID = 256
+_REMEMBERED = 65536
+
+Bytes = bytes | bytearray | memoryview
+Frames = list[Bytes]
+
+
+class BadMessage(ValueError):
+    """Frames from a client that are not a signed Jupyter message; they are dropped."""
+
+
+class Incoming(NamedTuple):
+    """One message of a front end: verified, its header read, the rest as it came."""
+
+    channel: str
+    idents: tuple[bytes, ...]
+    type: str
+    id: str
+    session: str
+    header: bytes
+    metadata: bytes
+    content: bytes
+    buffers: tuple[bytes, ...] = ()
+
+    def read_content(self) -> dict[str, Any]:
+        """The content as a dict. Raises BadMessage."""
+        return as_object(self.content)
+
+    def read_metadata(self) -> dict[str, Any]:
+        """The metadata as a dict. Raises BadMessage."""
+        return as_object(self.metadata)
+
+
+def as_object(raw: bytes) -> dict[str, Any]:
+    """Strict JSON (UTF-8, no NaN) that is an object. Raises BadMessage.
+
+    Strict, because a browser's JSON.parse takes nothing else, and one bad message would be lost
+    without a word there.
+    """
+    try:
+        value = json.loads(str(raw, "utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("not JSON") from error
+    if not isinstance(value, dict):
+        raise BadMessage("not a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def to_json(value: object) -> bytes:
+    """Compact JSON bytes; what JSON cannot say (NaN, lone surrogates) is written as text or '?'."""
+    try:
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
+        ).encode("utf-8", "replace")
+    except ValueError:
+        return json.dumps(_finite(value), separators=(",", ":"), default=str).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+class Signer:
+    """Checks and signs with the connection's key; an empty key signs nothing, as Jupyter has it."""
+
+    def __init__(self, key: bytes, session: str = "") -> None:
+        self.session = session or uuid.uuid4().hex
+        self._hmac = hmac.new(key, digestmod=hashlib.sha256) if key else None
+        self._seen: dict[bytes, None] = {}
+        self._count = 0
+        self._prefix = f"{self.session}_k{os.getpid()}_"
+
+    def sign(self, parts: Sequence[Bytes]) -> bytes:
+        """The signature of header, parent, metadata and content."""
+        if self._hmac is None:
+            return b""
+        digest = self._hmac.copy()
+        for part in parts:
+            digest.update(part)
+        return digest.hexdigest().encode()
+
+    def read(self, channel: str, frames: Sequence[bytes]) -> Incoming:
+        """A client's frames as a message. Raises BadMessage (bad signature, repeated, no header)."""
+        try:
+            at = list(frames).index(DELIMITER)
+            signature, header, _parent, metadata, content = frames[at + 1 : at + 6]
+        except ValueError as error:
+            raise BadMessage("not the frames of a message") from error
+        self._verify(signature, frames[at + 2 : at + 6])
+        head = as_object(header)
+        kind, msg_id, session = (head.get(key) for key in ("msg_type", "msg_id", "session"))
+        if not (isinstance(kind, str) and isinstance(msg_id, str) and 0 < len(msg_id) <= MAX_ID):
+            raise BadMessage("a header without type or id")
+        return Incoming(
+            channel=channel,
+            idents=tuple(frames[:at]),
+            type=kind,
+            id=msg_id,
+            session=session if isinstance(session, str) else "",
+            header=header,
+            metadata=metadata,
+            content=content,
+            buffers=tuple(frames[at + 6 :]),
+        )
+
+    def _verify(self, signature: bytes, parts: Sequence[bytes]) -> None:
+        if self._hmac is None:
+            return
+        if not hmac.compare_digest(signature, self.sign(parts)):
+            raise BadMessage("a wrong signature")
+        if signature in self._seen:
+            raise BadMessage("a message that was sent before")
+        self._seen[signature] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+
+    def header(self, kind: str) -> bytes:
+        """A fresh header. `kind` is one of our own words, never text from inside."""
+        self._count += 1
+        return self.header_of(kind, f"{self._prefix}{self._count}", self.session)
+
+    def header_of(self, kind: str, msg_id: str, session: str) -> bytes:
+        """A header with a given id and session: the one a step's outputs have as their parent."""
+        return to_json(
+            {
+                "msg_id": msg_id,
+                "msg_type": kind,
+                "username": "codeact",
+                "session": session,
+                "date": datetime.now(UTC).isoformat(),
+                "version": PROTOCOL,
+            }
+        )
+
+    def frames(
+        self,
+        address: Sequence[bytes],
+        kind: str,
+        parent: bytes,
+        metadata: Bytes,
+        content: Bytes,
+        buffers: Sequence[Bytes] = (),
+    ) -> Frames:
+        """Everything to send: addresses (idents, or the topic), signature, the four parts, buffers."""
+        parts: Frames = [self.header(kind), parent, metadata, content]
+        return [*address, DELIMITER, self.sign(parts), *parts, *buffers]

@@ -1,0 +1,231 @@
+"""What clients ask, by channel and type: answered here, given to the agent, or sent inside.
+
+Rule: one table says what this kernel takes for itself; everything else goes inside untouched
+except for `metadata.codeact`, which only this kernel may write.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.kernel import information
+from codeact_kernel.kernel.inward import Inward
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.messages import BadMessage, Incoming, to_json
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
+from codeact_kernel.kernel.running import LOST, Running
+from codeact_kernel.wire import BadFrame
+
+if TYPE_CHECKING:
+    from codeact_kernel.kernel.connection import ConnectionFile
+
+log = logging.getLogger(__name__)
+_ASIDE = ("complete_request", "inspect_request", "is_complete_request")
+"""May be answered beside running code."""
+_OURS_INSIDE = b'"codeact"'
+_KINDS = frozenset(
+    {
+        *_ASIDE,
+        "history_request",
+        "comm_info_request",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+    }
+)
+
+
+class Relay:
+    """Between the clients and the sandbox. `stop(restart)` ends the process in order."""
+
+    def __init__(
+        self,
+        file: ConnectionFile,
+        publisher: Publisher,
+        link: Link,
+        stop: Callable[[Incoming | None, bool], None],
+        cell_seconds: float | None = None,
+    ) -> None:
+        self.publisher = publisher
+        self.link = link
+        self.requests = Requests()
+        self.running = Running(link)
+        self.inward = Inward(self.requests, publisher, self.running, self._owns_comm, link.send)
+        self._file = file
+        self._stop = stop
+        self._cell_seconds = cell_seconds
+        link.on_frame = self.inward.on_frame
+        link.on_end = self.sandbox_ended
+        link.on_ready = lambda: self.publisher.status("idle")
+        link.on_refused = self.sandbox_refused
+        self._here: dict[str, Callable[[Incoming], None]] = {
+            "kernel_info_request": self._kernel_info,
+            "connect_request": self._connect,
+            "interrupt_request": self._interrupt,
+            "shutdown_request": self._shutdown,
+            "debug_request": self._debug,
+            "usage_request": self._usage,
+        }
+
+    def _owns_comm(self, comm_id: str) -> bool:
+        return False
+
+    def on_message(self, message: Incoming) -> None:
+        """One verified message of a client. Never raises."""
+        try:
+            if message.channel == "stdin":
+                self._input(message)
+            elif message.type in self._here:
+                self._here[message.type](message)
+            else:
+                self.take(message)
+        except BadMessage as error:
+            log.warning("dropped a %.60r: %s", message.type, error)
+
+    def take(self, message: Incoming) -> None:
+        """A message that is the sandbox's unless something above takes it."""
+        if message.type == "execute_request":
+            self.forward(FrontRequest(message, self.publisher, self.allows_stdin(message)), message)
+        elif message.type in _KINDS:
+            self.forward(FrontRequest(message, self.publisher, False), message)
+        elif message.type.endswith("_request"):
+            fail(self.publisher, message, "NotSupported", f"{message.type} is not supported here.")
+        else:
+            log.warning("dropped a %.60r", message.type)
+
+    def allows_stdin(self, message: Incoming) -> bool:
+        """Whether this client answers questions. Raises BadMessage."""
+        return message.read_content().get("allow_stdin") is True
+
+    def forward(self, request: Request, message: Incoming) -> None:
+        """Send a client's request inside; what it cannot get is said to the client."""
+        if request.type == "execute_request" and request.seconds is None:
+            request.seconds = self._cell_seconds
+        metadata = message.metadata
+        if _OURS_INSIDE in metadata:
+            metadata = _without_ours(metadata)
+        parts = (message.header, metadata, message.content, *message.buffers)
+        try:
+            self.send(request, message.channel, parts)
+        except KeyError:
+            log.warning("dropped a request whose id is pending already")
+        except SandboxRefused as error:
+            self.requests.finish(request)
+            fail(self.publisher, message, "SandboxRefused", str(error))
+        except BadFrame as error:
+            self.requests.finish(request)
+            fail(self.publisher, message, "TooLarge", f"The message is too large: {error}.")
+
+    def send(self, request: Request, channel: str, parts: tuple[bytes, ...]) -> None:
+        """Send any request inside. Raises KeyError, SandboxRefused, BadFrame."""
+        head: dict[str, Any] = {
+            "t": "request",
+            "channel": channel,
+            "type": request.type,
+            "id": request.id,
+        }
+        if self.running.current is not None and request.type in _ASIDE:
+            head["queued"] = False
+        self.requests.add(request)
+        self.link.send(head, parts)
+
+    def _input(self, message: Incoming) -> None:
+        asking = self.running.asking
+        front = getattr(asking, "message", None)
+        if message.type != "input_reply" or asking is None or front is None:
+            return
+        if message.idents != front.idents or asking.answered:
+            log.warning("dropped an answer to a question nobody asked")
+            return
+        value = message.read_content().get("value")
+        if isinstance(value, str):
+            self.running.told()
+            self._send_input(value)
+
+    def _send_input(self, value: str) -> None:
+        try:
+            self.link.send({"t": "input", "value": value})
+        except BadFrame:
+            self.link.send({"t": "input", "value": value[:10_000]})
+
+    def answer(self, message: Incoming, content: dict[str, object]) -> None:
+        """Answer at once, with busy and idle around, and leave the client with the true state."""
+        self.publisher.status("busy", message.header)
+        self.publisher.reply(message, content)
+        self.publisher.status("idle", message.header)
+        self.still_busy()
+
+    def still_busy(self) -> None:
+        """A front end shows the last status it saw; when code runs, that has to be busy."""
+        if self.running.current is not None:
+            self.publisher.status("busy", self.running.current.header)
+
+    def _kernel_info(self, message: Incoming) -> None:
+        self.answer(message, information.kernel_info())
+
+    def _connect(self, message: Incoming) -> None:
+        ports = {f"{channel}_port": port for channel, port in self._file.ports.items()}
+        self.answer(message, {"status": "ok", **ports})
+
+    def _debug(self, message: Incoming) -> None:
+        content = message.read_content()
+        self.answer(message, information.no_debugger(content.get("command"), content.get("seq")))
+
+    def _usage(self, message: Incoming) -> None:
+        self.answer(message, information.usage())
+
+    def _interrupt(self, message: Incoming) -> None:
+        self.stop_code()
+        self.answer(message, {"status": "ok"})
+
+    def stop_code(self) -> None:
+        """Interrupt what runs."""
+        self.running.interrupt()
+
+    def _shutdown(self, message: Incoming) -> None:
+        restart = message.read_content().get("restart") is True
+        self.publisher.status("busy", message.header)
+        self._stop(message, restart)
+
+    def sandbox_ended(self, sentence: str) -> None:
+        """The sandbox is gone: everybody who waits is answered at once."""
+        current = self.running.current
+        self.running.forget()
+        told = f"{sentence.rstrip('.')}. {LOST}"
+        self._bury(told, current)
+        self.publisher.status("restarting")
+        self.publisher.status("starting")
+
+    def sandbox_refused(self, sentence: str) -> None:
+        """There is no sandbox and there will be none."""
+        log.error("%s", sentence)
+        self.running.forget()
+        for request in self.requests.drain():
+            if isinstance(request, FrontRequest) and not request.answered:
+                request.fail("SandboxRefused", sentence)
+            else:
+                request.died(sentence, running=True)
+        self.publisher.status("idle")
+
+    def _bury(self, sentence: str, current: Request | None) -> None:
+        waiting = self.requests.drain()
+        executes = [r for r in waiting if r.type == "execute_request" and not r.answered]
+        blamed = current if current in executes else next(iter(executes), None)
+        for request in waiting:
+            request.died(sentence, running=request is blamed)
+
+    def abort(self, message: Incoming) -> None:
+        """Answer a request that will not be run."""
+        abort(self.publisher, message)
+
+
+def _without_ours(metadata: bytes) -> bytes:
+    value = json.loads(metadata)
+    if isinstance(value, dict) and "codeact" in value:
+        del value["codeact"]
+    return to_json(value)

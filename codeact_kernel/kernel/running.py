@@ -1,0 +1,90 @@
+"""What runs inside now, how long it may, and how it is stopped.
+
+Rule: code is asked to stop (SIGINT) and given `GRACE` seconds; then the sandbox is ended under it,
+because nothing inside can be relied on to stop. What was lost is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.requests import Request
+
+GRACE = 2.0
+LOST = "All variables are lost; a fresh sandbox is starting."
+
+
+class Running:
+    """The one owner of `current`: the shell request whose code runs, None between cells."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.current: Request | None = None
+        self.asking: Request | None = None
+        self._limit: asyncio.TimerHandle | None = None
+        self._grace: asyncio.TimerHandle | None = None
+
+    def began(self, request: Request) -> None:
+        """Its code runs from now on."""
+        if request.type == "execute_request":
+            self.current = request
+            self._arm(request)
+
+    def ended(self, request: Request) -> None:
+        """It is over."""
+        if request is self.current:
+            self.forget()
+
+    def forget(self) -> None:
+        """Nothing runs."""
+        self.current = None
+        self.asking = None
+        self._disarm()
+
+    def asked(self, request: Request) -> None:
+        """A person is being asked: the clock stands still."""
+        self.asking = request
+        self._cancel_limit()
+
+    def told(self) -> None:
+        """The person has answered."""
+        if self.asking is not None and self.asking is self.current:
+            self._arm(self.asking)
+        self.asking = None
+
+    def interrupt(self) -> None:
+        """Stop what runs: SIGINT, and after the grace period the end of the sandbox."""
+        self._link.interrupt()
+        if self.current is not None and self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(GRACE, self._insist, self.current)
+
+    def _arm(self, request: Request) -> None:
+        self._cancel_limit()
+        if request.seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._limit = loop.call_later(request.seconds, self._over, request)
+
+    def _over(self, request: Request) -> None:
+        self._limit = None
+        if request is self.current:
+            request.timed_out()
+            self.interrupt()
+
+    def _insist(self, request: Request) -> None:
+        self._grace = None
+        if request is self.current:
+            self._link.kill(
+                f"The code did not stop within {GRACE:g} s of being interrupted, so its Python process was ended"
+            )
+
+    def _cancel_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def _disarm(self) -> None:
+        self._cancel_limit()
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None

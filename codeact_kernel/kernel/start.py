@@ -1,0 +1,86 @@
+"""The first milliseconds: the sandbox boots while this process still imports.
+
+Rule: nothing heavy above `spawn`, in this file or in what it imports at the top: no zmq, no
+asyncio, no litellm. A kernel whose settings are wrong or whose sandbox is refused comes up all the
+same and answers each cell with the sentence; one that dies at once tells nobody why.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.errors import CodeActError, SandboxRefused
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.spawn import Spawned, spawn
+from codeact_kernel.settings import Settings, load
+
+_USAGE = "usage: python -m codeact_kernel.kernel -f CONNECTION_FILE"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the kernel until it is shut down; the exit code."""
+    try:
+        path = connection_path(arguments)
+    except IndexError:
+        sys.stderr.write(_USAGE + "\n")
+        return 2
+    # A handler, not SIG_IGN: what is ignored stays ignored in the sandbox that is started below.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    settings, early, refusal = Settings(), None, ""
+    try:
+        settings = load()
+        policy = policy_of(settings, Path.cwd())
+        early = spawn(policy, worker_config(settings, policy))
+    except SandboxRefused as error:
+        refusal = str(error)
+    except CodeActError as error:
+        policy, refusal = policy_of(settings, Path.cwd()), str(error)
+    try:
+        from codeact_kernel.kernel.app import run
+
+        return run(path, settings, policy, early, refusal)
+    finally:
+        if early is not None:
+            early.kill()
+
+
+def connection_path(arguments: list[str]) -> Path:
+    """The file after -f (or in -f=FILE, as some launchers write it). Raises IndexError."""
+    for index, word in enumerate(arguments):
+        if word in ("-f", "--f"):
+            return Path(arguments[index + 1])
+        if word.startswith(("-f=", "--f=")):
+            return Path(word.partition("=")[2])
+    raise IndexError("-f")
+
+
+def policy_of(settings: Settings, here: Path) -> Policy:
+    """What the user's settings allow the sandbox; `here` is the notebook's folder."""
+    workspace = Path(settings.workspace).expanduser() if settings.workspace else here
+    policy = (Policy.strict if settings.profile == "strict" else Policy.notebook)(workspace)
+    given: dict[str, Any] = {
+        "isolation": settings.isolation,
+        "workspace_mode": settings.workspace_mode,
+        "memory": None if settings.memory_mb is None else settings.memory_mb * 1024 * 1024,
+        "step_seconds": settings.step_seconds,
+        "cell_seconds": settings.cell_seconds,
+        "processes": settings.processes,
+    }
+    return replace(policy, **{name: value for name, value in given.items() if value is not None})
+
+
+def worker_config(settings: Settings, policy: Policy) -> dict[str, object]:
+    """What the program inside is told."""
+    return {
+        "preload": list(settings.preload),
+        "imports": None if policy.imports is None else sorted(policy.imports),
+        "workspace": None if policy.workspace is None else str(policy.workspace),
+        "profile": policy.profile,
+    }
+
+
+__all__ = ["Spawned", "main", "policy_of", "worker_config"]

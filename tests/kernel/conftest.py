@@ -1,0 +1,84 @@
+"""A kernel in this process, with a sandbox that the test plays and a real Jupyter client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
+
+from codeact_kernel.kernel.app import Kernel
+from codeact_kernel.kernel.connection import read_connection_file
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.settings import Settings
+from tests.kernel.boxes import FakeBox
+
+SECONDS = 10.0
+
+
+class Front:
+    """A client, the kernel it talks to, and the boxes that kernel has started."""
+
+    def __init__(self, client: AsyncKernelClient, kernel: Kernel, boxes: list[FakeBox]) -> None:
+        self.client = client
+        self.kernel = kernel
+        self.boxes = boxes
+
+    @property
+    def box(self) -> FakeBox:
+        return self.boxes[-1]
+
+    async def until_idle(self, msg_id: str) -> list[dict[str, Any]]:
+        """Every iopub message of one request, the idle included."""
+        return await until_idle(self.client, msg_id)
+
+    async def reply(self, msg_id: str) -> dict[str, Any]:
+        """The reply to a shell request."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                message: dict[str, Any] = await self.client.get_shell_msg()
+                if message["parent_header"].get("msg_id") == msg_id:
+                    return message
+
+
+async def until_idle(client: AsyncKernelClient, msg_id: str) -> list[dict[str, Any]]:
+    """Every iopub message of one request, the idle included."""
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(SECONDS):
+        while True:
+            message: dict[str, Any] = await client.get_iopub_msg()
+            if message["parent_header"].get("msg_id") != msg_id:
+                continue
+            found.append(message)
+            if message["content"].get("execution_state") == "idle":
+                return found
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    """A started kernel with an obedient client; the box does nothing by itself."""
+    name, info = write_connection_file(str(tmp_path / "connection.json"), key=b"a key")
+    boxes: list[FakeBox] = []
+
+    async def launch(first: bool) -> FakeBox:
+        boxes.append(FakeBox())
+        return boxes[-1]
+
+    file = read_connection_file(Path(name))
+    kernel = Kernel(file, Settings(), Policy.notebook(tmp_path), Link(launch))
+    serving = asyncio.create_task(kernel.serve())
+    client = AsyncKernelClient()
+    client.load_connection_info(info)
+    client.start_channels(hb=False)
+    async with asyncio.timeout(SECONDS):
+        await client.get_iopub_msg()
+    yield Front(client, kernel, boxes)
+    kernel.stop(None, False)
+    async with asyncio.timeout(SECONDS):
+        await serving
+    client.stop_channels()

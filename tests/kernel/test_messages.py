@@ -1,0 +1,77 @@
+"""Frames and signatures, without a socket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codeact_kernel.kernel.messages import (
+    EMPTY,
+    BadMessage,
+    Incoming,
+    Signer,
+    as_object,
+    to_json,
+)
+
+
+def sent(signer: Signer) -> list[bytes]:
+    """The frames of a small message."""
+    frames = signer.frames(
+        [b"ident"], "execute_request", EMPTY, EMPTY, b'{"code":"1"}', [b"buffer"]
+    )
+    return [bytes(frame) for frame in frames]
+
+
+def test_what_is_signed_is_read() -> None:
+    """Frames built with a key are accepted under the same key, idents and buffers included."""
+    message = Signer(b"key").read("shell", sent(Signer(b"key")))
+    assert isinstance(message, Incoming)
+    assert message.idents == (b"ident",)
+    assert message.type == "execute_request"
+    assert message.read_content() == {"code": "1"}
+    assert message.buffers == (b"buffer",)
+
+
+@pytest.mark.parametrize("part", [1, 2, 3, 4, 5, 6])
+def test_any_changed_byte_is_refused(part: int) -> None:
+    """A change in the delimiter, the signature or any of the four parts makes the message void."""
+    frames = sent(Signer(b"key"))
+    frames[part] = frames[part][:-1] + bytes([frames[part][-1] ^ 1])
+    with pytest.raises(BadMessage):
+        Signer(b"key").read("shell", frames)
+
+
+def test_a_message_is_taken_once() -> None:
+    """Frames that were recorded and sent again are refused."""
+    signer, frames = Signer(b"key"), sent(Signer(b"key"))
+    signer.read("shell", frames)
+    with pytest.raises(BadMessage, match="before"):
+        signer.read("shell", frames)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[], [b"<IDS|MSG>"], [b"<IDS|MSG>", b"", b"[]", b"{}", b"{}", b"{}"], [b"x"] * 8],
+)
+def test_odd_frames_are_refused(frames: list[bytes]) -> None:
+    """Too few frames, no delimiter, a header that is no object: BadMessage, nothing else."""
+    with pytest.raises(BadMessage):
+        Signer(b"").read("shell", frames)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"1", b"[]", b'{"a":NaN}', b'{"a":1', b"\xff\xfe{\x00}\x00", b'{"a":' * 100_000]
+)
+def test_only_strict_json_objects_pass(raw: bytes) -> None:
+    """What a browser could not parse, or is not an object, is refused."""
+    with pytest.raises(BadMessage):
+        as_object(raw)
+
+
+def test_what_json_cannot_say_is_still_sent() -> None:
+    """Infinity, lone surrogates and unknown objects become text, never an exception."""
+    value = json.loads(to_json({"a": float("inf"), "b": ["\ud800"], "c": object}))
+    assert value["a"] == "inf"
+    assert isinstance(value["c"], str)

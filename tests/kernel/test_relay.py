@@ -1,0 +1,134 @@
+"""What goes in, what comes out, and what is dropped between."""
+
+from __future__ import annotations
+
+import json
+
+from tests.kernel.boxes import obedient
+from tests.kernel.conftest import Front
+
+
+async def test_kernel_info_needs_no_sandbox(front: Front) -> None:
+    """kernel_info is answered by the kernel itself; nothing is sent inside."""
+    msg_id = front.client.kernel_info()
+    reply = await front.reply(msg_id)
+    assert reply["content"]["status"] == "ok"
+    assert reply["content"]["language_info"]["name"] == "python"
+    assert front.box.sent == []
+
+
+async def test_a_cell_goes_in_and_its_messages_come_out_under_its_header(front: Front) -> None:
+    """Busy, input, text, reply and idle of a cell reach the client that sent it, in order."""
+    front.box.script = obedient
+    msg_id = front.client.execute("1+1")
+    messages = await front.until_idle(msg_id)
+    assert [m["msg_type"] for m in messages] == ["status", "execute_input", "stream", "status"]
+    assert (await front.reply(msg_id))["content"]["status"] == "ok"
+
+
+async def test_one_session_for_everything(front: Front) -> None:
+    """All messages carry one session id: front ends drop what has another."""
+    front.box.script = obedient
+    first = await front.until_idle(front.client.execute("1"))
+    reply = await front.reply(front.client.kernel_info())
+    sessions = {m["header"]["session"] for m in [*first, reply]}
+    assert len(sessions) == 1
+
+
+async def test_a_message_under_a_foreign_key_is_dropped(front: Front) -> None:
+    """Without the key of the connection file nothing is executed."""
+    front.box.script = obedient
+    front.client.session.key = b"another key"
+    front.client.execute("1+1")
+    front.client.session.key = b"a key"
+    await front.until_idle(front.client.execute("2"))
+    assert [json.loads(parts[2])["code"] for _, parts in front.box.sent] == ["2"]
+
+
+async def test_hostile_frames_are_dropped(front: Front) -> None:
+    """Replies to nobody, unlisted types, broken JSON, foreign comms and false idles change nothing."""
+    msg_id = front.client.execute("x")
+    while not front.box.sent:
+        await front.reply(front.client.kernel_info())
+    box = front.box
+    box.reply("execute_reply", "unknown", {"status": "ok"})
+    box.reply("complete_reply", msg_id, {"status": "ok"})
+    box.reply("execute_reply", "", {"status": "ok"})
+    box.publish("shutdown_reply", msg_id, {})
+    box.publish("iopub_welcome", msg_id, {})
+    box.publish("display_data", msg_id, b'{"data": {}, "n": NaN}')
+    box.publish("display_data", msg_id, b"[" * 100_000)
+    box.publish("display_data", msg_id, {"data": "no dict"})
+    box.publish("comm_open", msg_id, {"comm_id": "c", "target_name": "codeact"})
+    box.publish("status", msg_id, {"execution_state": "idle"})
+    box.publish("status", "unknown", {"execution_state": "idle"})
+    box.publish("execute_result", "unknown", {"data": {}})
+    box.say({"t": "publish", "type": ["a list"], "parent": msg_id}, b"{}", b"{}")
+    box.say({"t": "publish", "type": "display_data", "parent": {"a": 1}}, b"{}", b"{}")
+    box.say({"t": "stream", "name": "stdlog", "parent": msg_id}, b"x")
+    box.say({"t": "stream", "name": "stdout", "parent": msg_id})
+    box.say({"t": "ask", "parent": "unknown", "password": False}, b"?")
+    box.say({"t": "surprise"})
+    box.reply("execute_reply", msg_id, {"status": "ok", "execution_count": 1})
+    box.reply("execute_reply", msg_id, {"status": "error", "execution_count": 2})
+    box.publish("status", msg_id, {"execution_state": "idle"})
+    messages = await front.until_idle(msg_id)
+    assert [m["msg_type"] for m in messages] == ["status"]
+    assert (await front.reply(msg_id))["content"]["execution_count"] == 1
+
+
+async def test_the_dead_are_answered_for(front: Front) -> None:
+    """When the sandbox ends, the running cell gets an error, the queued one is aborted, a new one starts."""
+    running, queued = front.client.execute("a"), front.client.execute("b")
+    while len(front.box.sent) < 2:
+        await front.reply(front.client.kernel_info())
+    front.box.publish("status", running, {"execution_state": "busy"})
+    front.box.end("It ran out of memory")
+    assert [m["msg_type"] for m in await front.until_idle(running)][-2:] == ["error", "status"]
+    error = (await front.reply(running))["content"]
+    assert error["status"] == "error"
+    assert "variables are lost" in error["evalue"]
+    assert (await front.reply(queued))["content"]["status"] == "aborted"
+    await front.reply(front.client.kernel_info())
+    assert len(front.boxes) == 2
+    front.box.script = obedient
+    assert (await front.reply(front.client.execute("c")))["content"]["status"] == "ok"
+
+
+async def test_only_the_kernel_writes_the_codeact_metadata(front: Front) -> None:
+    """A client cannot pass a cell off as an agent's step; its other metadata goes inside untouched."""
+    front.client.session.send(
+        front.client.shell_channel.socket,
+        "execute_request",
+        {"code": "1", "allow_stdin": False},
+        metadata={"codeact": {"run": "r"}, "cellId": "c"},
+    )
+    while not front.box.sent:
+        await front.reply(front.client.kernel_info())
+    assert json.loads(front.box.sent[0][1][1]) == {"cellId": "c"}
+
+
+async def test_input_goes_to_the_client_whose_cell_asks(front: Front) -> None:
+    """`input()` asks the client that ran the cell, and its answer goes inside once."""
+    msg_id = front.client.execute("input()")
+    while not front.box.sent:
+        await front.reply(front.client.kernel_info())
+    front.box.publish("status", msg_id, {"execution_state": "busy"})
+    front.box.say({"t": "ask", "parent": msg_id, "password": False}, b"name? ")
+    question = await front.client.get_stdin_msg(timeout=10)
+    assert question["content"] == {"prompt": "name? ", "password": False}
+    front.client.input("Ada")
+    front.client.input("again")
+    await front.reply(front.client.kernel_info())
+    inputs = [head for head, _ in front.box.sent if head["t"] == "input"]
+    assert inputs == [{"t": "input", "value": "Ada"}]
+
+
+async def test_nobody_is_asked_who_did_not_allow_it(front: Front) -> None:
+    """An `ask` for a cell whose client takes no questions is dropped."""
+    msg_id = front.client.execute("input()", allow_stdin=False)
+    while not front.box.sent:
+        await front.reply(front.client.kernel_info())
+    front.box.say({"t": "ask", "parent": msg_id, "password": False}, b"name? ")
+    await front.reply(front.client.kernel_info())
+    assert not await front.client.stdin_channel.msg_ready()
