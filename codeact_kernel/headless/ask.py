@@ -1,0 +1,92 @@
+"""`codeact ask`: a notebook made of a sentence and files.
+
+Rule: the sandbox sees the notebook's folder and nothing else, so that is where the files have to
+be: one from elsewhere is copied there, and no file that is there already is ever written over.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from codeact_kernel.errors import UsageError
+
+_TITLE = 100
+
+
+def notebook(task: str, files: Sequence[str]) -> NotebookNode:
+    """Title, where the files are, the task. Raises UsageError when the task is empty."""
+    task = task.strip()
+    if not task:
+        raise UsageError("The task is empty; say in a sentence what is to be done.")
+    cells = [new_markdown_cell(f"# {_title(task)}")]
+    if files:
+        cells.append(new_code_cell(f"files = {_listed(files)}"))
+        task += "\n\nThe files are named in the variable `files`."
+    cells.append(new_code_cell("%%agent\n" + task))
+    return new_notebook(cells=cells)
+
+
+def default_out(task: str, folder: Path) -> Path:
+    """A name in `folder` that is free, after the first words of the task."""
+    words = re.findall(r"[a-z0-9]+", task.lower())[:6]
+    stem = "-".join(words)[:50] or "task"
+    names = (f"{stem}.ipynb", *(f"{stem}-{n}.ipynb" for n in range(2, 1000)))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def gather(files: Sequence[Path], folder: Path) -> tuple[list[str], list[str]]:
+    """Names of `files` relative to `folder`, and of those that were copied there. Raises UsageError."""
+    named: list[str] = []
+    copied: list[str] = []
+    folder = folder.resolve()
+    for file in files:
+        real = file.resolve()
+        if not real.exists():
+            raise UsageError(f"There is no file {file}.")
+        if real.is_relative_to(folder):
+            named.append(str(real.relative_to(folder)))
+            continue
+        if _copy(file, real, folder / real.name):
+            copied.append(real.name)
+        named.append(real.name)
+    return named, copied
+
+
+def _copy(file: Path, real: Path, target: Path) -> bool:
+    """Whether it had to be copied."""
+    if not real.is_file():
+        raise UsageError(
+            f"{file} is outside {target.parent}, the folder the agent works in, and is not a plain "
+            "file that could be copied there. Run the command in its folder."
+        )
+    try:
+        if target.is_file() and not target.is_symlink() and filecmp.cmp(real, target, shallow=False):
+            return False
+        with real.open("rb") as taken, target.open("xb") as given:
+            shutil.copyfileobj(taken, given)
+    except FileExistsError:
+        raise UsageError(
+            f"{file} is outside {target.parent}, the folder the agent works in, and another file "
+            f"is called {target.name} there. Rename one of them."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be copied to {target.parent}: {(error.strerror or '').lower()}."
+        ) from None
+    return True
+
+
+def _title(task: str) -> str:
+    first = task.splitlines()[0].strip()
+    return first if len(first) <= _TITLE else first[: _TITLE - 1].rstrip() + "…"
+
+
+def _listed(files: Sequence[str]) -> str:
+    return "[" + ", ".join(map(repr, files)) + "]"
