@@ -1,0 +1,10 @@
+"""`python -m codeact_kernel.worker FD CONFIG`: become the supervisor on the stream FD."""
+
+from __future__ import annotations
+
+import sys
+
+from codeact_kernel.worker import supervisor
+
+if __name__ == "__main__":
+    supervisor.main(sys.argv)

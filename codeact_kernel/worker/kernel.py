@@ -1,0 +1,319 @@
+"""The live kernel: ipykernel's IPythonKernel, single-threaded, over the link.
+
+Rules:
+- ipykernel's own methods dispatch, queue, abort and reply; this file gives them frames instead of
+  sockets and mends what a notebook user would trip over.
+- Every request is answered, whatever happened to it.
+- SIGINT raises while a request is handled and is ignored between requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context, copy_context
+from typing import Any, NoReturn
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.subshell_manager import UnknownSubshellError
+from traitlets import Any as AnyTrait
+from traitlets import Instance, Type
+
+from codeact_kernel.wire import Frame
+from codeact_kernel.worker import loop as loops
+from codeact_kernel.worker import queries
+from codeact_kernel.worker.link import Link
+from codeact_kernel.worker.session import Channel, dump, parent_id
+from codeact_kernel.worker.shell import WireShell
+from codeact_kernel.worker.stdin import Stdin
+from codeact_kernel.worker.streams import Stream
+
+
+class _Main:
+    """Stands for ipykernel's shell channel thread, which a single-threaded kernel has not."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _StopAborting:
+    buffer = b"stop aborting"
+
+
+Handler = Callable[[Any, Any, dict[str, Any]], Any]
+
+
+class WireKernel(IPythonKernel):
+    """An IPython kernel whose one connection is a Link."""
+
+    shell_class = Type(WireShell)
+    shell_stream = AnyTrait()
+    control_stream = AnyTrait()
+    shell_channel_thread = AnyTrait()
+    debugger_class = AnyTrait()
+    link = Instance(Link)
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("shell_stream", Channel("shell"))
+        kwargs.setdefault("control_stream", Channel("control"))
+        kwargs.setdefault("shell_channel_thread", _Main())
+        super().__init__(**kwargs)
+        self._execute_sleep = 0.0  # frames keep their order: nothing to wait for
+        self._stdin = Stdin(self.link)
+        self._loop: asyncio.AbstractEventLoop
+        self._context: Context
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: set[str] = set()
+        for handlers in (self.shell_handlers, self.control_handlers):
+            for kind, handler in handlers.items():
+                if kind.endswith("_request"):
+                    handlers[kind] = self._answered(handler)
+
+    # -- the life of the process ------------------------------------------------------------
+
+    def live(self, sock: socket.socket, stdout: int, stderr: int) -> NoReturn:
+        """Become the kernel on this link, in a fresh fork; ends with the process."""
+        self._settle(stdout, stderr)
+        self._loop = loops.new_loop()
+        self._context = copy_context()
+        self.start()
+        self.link.open(sock, (stdout, stderr))
+        self.link.wake = lambda: self._loop.call_soon_threadsafe(self._take_inbox)
+        self._loop.add_reader(self.link.fileno(), self._on_readable)
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        info = {"status": "ok", **self.kernel_info}
+        self.link.send({"t": "ready", "pid": os.getpid(), "python": version}, [dump(info)])
+        while True:
+            try:
+                self._loop.run_forever()
+                break
+            except KeyboardInterrupt:  # a second one, into a task that would not stop
+                continue
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        loops.leave(0)
+
+    def _settle(self, stdout: int, stderr: int) -> None:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True, write_through=True)
+        sys.stdout = Stream(self.link, "stdout", 1)
+        sys.stderr = Stream(self.link, "stderr", 2)
+        random.seed()
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            numpy.random.seed()
+        gc.enable()
+
+    def stop(self) -> None:
+        """Leave the loop; `live` then ends the process in order."""
+        self._loop.stop()
+
+    # -- frames in --------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        if not self.link.mine:
+            os._exit(0)  # a fork made by a cell came back to the loop
+        if not self.link.pump():
+            self.stop()
+        self._take_inbox()
+
+    def _take_inbox(self) -> None:
+        while self.link.inbox:
+            frame = self.link.inbox.popleft()
+            try:
+                self._take(frame)
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                self.log.error("a frame that makes no sense was dropped: %r", error)
+
+    def _take(self, frame: Frame) -> None:
+        match frame.type:
+            case "request":
+                self._take_request(frame)
+            case "query":
+                self._spawn(self._answer_query(frame))
+            case "mark":
+                self._spawn(self.shell_main(None, [_StopAborting()]))
+            case "shutdown":
+                self.stop()
+            case kind:
+                self.log.error("a frame of unknown type was dropped: %s", kind)
+
+    def _take_request(self, frame: Frame) -> None:
+        msg = _message(frame)
+        envelope = [None, msg]
+        self._unanswered.add(msg["msg_id"])
+        if frame.head.get("channel") == "control":
+            self._spawn(self.dispatch_control(envelope))
+        elif msg["header"].get("subshell_id"):
+            error = UnknownSubshellError("This kernel has no subshells.")
+            self._send_unknown_subshell_reply([], msg, error)
+        elif frame.head.get("queued", True):
+            self._spawn(self.shell_main(None, envelope))
+        else:
+            self._spawn(self.dispatch_shell(envelope))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = self._loop.create_task(work, context=self._context)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log.error("a request failed", exc_info=task.exception())
+
+    async def _answer_query(self, frame: Frame) -> None:
+        head: dict[str, Any] = {"t": "answer", "id": str(frame.head.get("id", ""))}
+        async with self._main_asyncio_lock:
+            try:
+                arguments = json.loads(frame.parts[0]) if frame.parts else {}
+                value = queries.answer(self.shell, str(frame.head.get("name")), arguments)
+                ok = True
+            except Exception as error:  # noqa: BLE001  whatever it is, the question gets an answer
+                value, ok = f"{type(error).__name__}: {error}", False
+            self.link.send({**head, "ok": ok}, [dump(value)])
+
+    # -- what ipykernel calls ---------------------------------------------------------------
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            self.link.send({"t": "parent", "id": parent_id(parent)})
+
+    def pre_handler_hook(self) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        loops.wake_on_signals(self._loop)  # a cell may have taken it away
+
+    def post_handler_hook(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
+        try:
+            content = await super().do_execute(code, silent, *args, **kwargs)
+        except KeyboardInterrupt:  # it came behind the cell's last line
+            content = _error("KeyboardInterrupt", "", execution_count=self.execution_count)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if not self.link.mine:  # a fork made by the cell fell through to its end
+            os._exit(0 if content.get("status") == "ok" else 1)
+        return content
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: Any) -> Iterator[None]:
+        """First SIGINT: raise in the cell when it runs, cancel it when it waits. Second: raise."""
+        seen = False
+
+        def on_sigint(number: int, frame: Any) -> None:
+            nonlocal seen
+            if seen or asyncio.current_task(self._loop) is future:
+                signal.default_int_handler(number, frame)
+            seen = True
+            self._loop.call_soon_threadsafe(future.cancel)
+
+        before = signal.signal(signal.SIGINT, on_sigint)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:
+        return self._stdin.ask(prompt, parent_id(parent), password=password)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """Abort what has arrived; the supervisor sends the mark back behind it."""
+        self._aborting = True
+        self.link.send({"t": "mark"})
+
+    @property
+    def _supports_kernel_subshells(self) -> bool:
+        return False
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        return {
+            "protocol_version": "5.5",
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": self.help_links,
+            "supported_features": [],
+        }
+
+    async def do_debug_request(self, msg: Any) -> dict[str, Any]:
+        return {
+            "type": "response",
+            "request_seq": msg.get("seq", 0),
+            "success": False,
+            "command": msg.get("command", ""),
+            "message": "This kernel has no debugger.",
+        }
+
+    # -- every request is answered ----------------------------------------------------------
+
+    def _answered(self, handler: Handler) -> Handler:
+        async def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+            try:
+                result = handler(stream, ident, parent)
+                if asyncio.iscoroutine(result):
+                    await result
+                reason = ("NotSupported", "This kernel does not support the request.")
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  told, not swallowed
+                self.log.error("a %s failed: %r", parent["msg_type"], error)
+                reason = (type(error).__name__, str(error))
+            if not self.session.was_answered(parent["msg_id"]):  # type: ignore[union-attr]
+                kind = parent["msg_type"].removesuffix("_request") + "_reply"
+                self.session.send(stream, kind, _error(*reason), parent)  # type: ignore[union-attr]
+
+        return handle
+
+
+def _message(frame: Frame) -> dict[str, Any]:
+    """The request as ipykernel wants it. Raises ValueError when a part is not a JSON object."""
+    header, metadata, content = (json.loads(part) for part in frame.parts[:3])
+    if not all(isinstance(part, dict) for part in (header, metadata, content)):
+        raise ValueError("a request's header, metadata or content is not an object")
+    header["msg_id"] = str(frame.head["id"])
+    header["msg_type"] = str(frame.head["type"])
+    return {
+        "header": header,
+        "msg_id": header["msg_id"],
+        "msg_type": header["msg_type"],
+        "parent_header": {},
+        "metadata": metadata,
+        "content": content,
+        "buffers": [memoryview(part) for part in frame.parts[3:]],
+    }
+
+
+def _error(name: str, text: str, **more: Any) -> dict[str, Any]:
+    return {"status": "error", "ename": name, "evalue": text, "traceback": [], **more}
+
+
+class LogHandler(logging.Handler):
+    """Log records as `log` frames, for the outer kernel's log file."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record).encode(errors="backslashreplace")[:10_000]
+        self._link.send({"t": "log", "level": record.levelname.lower()}, [text])

@@ -1,0 +1,114 @@
+"""The few things asked of Linux about processes: prctl, pidfd, process groups, reaping.
+
+Rule: standard library only; where the system does not know a call, the caller is told by a value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import signal
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
+_TGKILL = {"x86_64": 234, "aarch64": 131, "riscv64": 131}.get(platform.machine())
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def guard_supervisor() -> None:
+    """Nobody of the same user may ptrace us or read our descriptors; orphans become our children."""
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def become_kernel(supervisor: int) -> None:
+    """Undo in a fork what `guard_supervisor` did, and die with the supervisor."""
+    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != supervisor:  # it died before the line above
+        os._exit(1)
+
+
+def pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None
+
+
+def reap() -> dict[int, int]:
+    """Collect every ended child: {pid: exit code, negative for a signal}."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def interrupt(leader: int) -> None:
+    """SIGINT to the main thread of `leader` and to every other process of its group.
+
+    Not killpg: that signal may be taken by any thread of the leader, and then its Python handler
+    raises in the main thread although that has the signal blocked (in the middle of a frame).
+    """
+    if _TGKILL is None or _libc.syscall(_TGKILL, leader, leader, int(signal.SIGINT)) != 0:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGINT)
+        return
+    for pid in _group(leader):
+        if pid != leader:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGINT)
+
+
+def kill_all(leader: int) -> None:
+    """SIGKILL to the kernel's group, then to every child that is left, until none is."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    for _ in range(100):  # a child of a killed child becomes ours and is seen in the next round
+        reap()
+        left = _children()
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _group(leader: int) -> list[int]:
+    return [pid for pid, _, group in _processes() if group == leader]
+
+
+def _children() -> list[int]:
+    me = os.getpid()
+    return [pid for pid, parent, _ in _processes() if parent == me]
+
+
+def _processes() -> list[tuple[int, int, int]]:
+    """(pid, parent, group) of all that live, from /proc; [] where it cannot be read."""
+    found = []
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return []
+    for name in names:
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                stat = file.read()
+        except OSError:
+            continue
+        # The command is in brackets and may itself hold brackets and blanks.
+        state, parent, group = stat[stat.rindex(b")") + 2 :].split()[:3]
+        if state not in (b"Z", b"X"):
+            found.append((int(name), int(parent), int(group)))
+    return found

@@ -1,0 +1,147 @@
+"""ipykernel's Session, writing frames to the link instead of ZMQ messages.
+
+Rule: a message is named by the id of its request and nothing more; headers are made outside.
+In a fork made by a cell nothing is sent: a display becomes its text, written to the descriptor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from typing import Any
+
+from ipykernel.jsonutil import json_clean
+from jupyter_client.jsonutil import json_default
+from jupyter_client.session import Session, extract_header
+from traitlets import Any as Any_
+from traitlets import Instance, default
+
+from codeact_kernel.wire import Bytes
+from codeact_kernel.worker.link import Link
+
+
+class Channel:
+    """What ipykernel takes for a ZMQ stream: a name and a place for the receiver."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.io_loop: Any = None
+
+    def on_recv(self, callback: Any, copy: bool = True) -> None:
+        """Messages come from the link; the kernel gives them to its own methods."""
+
+    def flush(self, *args: Any) -> None:
+        """Frames are never held back."""
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.name}>"
+
+
+def dump(value: object) -> bytes:
+    """JSON as bytes; what JSON cannot say (NaN, lone surrogates) is cleaned, never an error."""
+    try:
+        text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except ValueError:
+        return json.dumps(_finite(json_clean(value)), default=json_default).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0 else repr(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def parent_id(parent: Any) -> str:
+    """The id of a request given as a message or as its header; "" when there is none."""
+    header = extract_header(parent) if parent else {}
+    return str(header.get("msg_id", "")) if header else ""
+
+
+class WireSession(Session):
+    """Everything ipykernel says goes through `send`."""
+
+    link = Instance(Link)
+    answered = Any_()
+    """Ids of the requests that have their reply, the newest last."""
+
+    @default("answered")
+    def _no_answers(self) -> deque[str]:
+        return deque(maxlen=64)
+
+    def was_answered(self, msg_id: str) -> bool:
+        """Whether a reply to this request has been sent."""
+        return msg_id in self.answered
+
+    def send(  # type: ignore[override]
+        self,
+        stream: Any,
+        msg_or_type: Any,
+        content: Any = None,
+        parent: Any = None,
+        ident: Any = None,
+        buffers: Any = None,
+        track: bool = False,
+        header: Any = None,
+        metadata: Any = None,
+    ) -> dict[str, Any]:
+        """Send a message; returns it. A Channel is answered, anything else is published."""
+        if isinstance(msg_or_type, dict):
+            msg = msg_or_type
+            buffers = buffers or msg.get("buffers", [])
+        else:
+            msg = self.msg(
+                msg_or_type, content=content, parent=parent, header=header, metadata=metadata
+            )
+        kind = str(msg["header"]["msg_type"])
+        if not self.link.mine:
+            _say_in_fork(kind, msg["content"])
+            return msg
+        if kind == "stream":
+            self._send_stream(msg)
+            return msg
+        head = {"type": kind, "parent": parent_id(msg.get("parent_header"))}
+        if isinstance(stream, Channel):
+            self.answered.append(head["parent"])
+        head = {"t": "reply" if isinstance(stream, Channel) else "publish", **head}
+        parts: list[Bytes] = [dump(msg["metadata"]), dump(msg["content"])]
+        parts.extend(_raw(buffer) for buffer in buffers or ())
+        self.link.send(head, parts)
+        return msg
+
+    def _send_stream(self, msg: dict[str, Any]) -> None:
+        content = msg["content"]
+        name = "stderr" if content.get("name") == "stderr" else "stdout"
+        text = str(content.get("text", "")).encode(errors="backslashreplace")
+        self.link.send(
+            {"t": "stream", "name": name, "parent": parent_id(msg.get("parent_header"))}, [text]
+        )
+
+    def feed_identities(self, msg_list: Any, copy: bool = True) -> tuple[list[bytes], Any]:
+        """Messages from the link are read already: nothing to take off."""
+        return [], msg_list
+
+    def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> Any:
+        """The message inside the pair that `kernel.envelope` made."""
+        return msg_list[1]
+
+
+def _raw(buffer: Any) -> memoryview:
+    view = memoryview(buffer)
+    if not view.contiguous:
+        raise ValueError("a buffer that is sent has to be contiguous")
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
+def _say_in_fork(kind: str, content: dict[str, Any]) -> None:
+    if kind in ("display_data", "execute_result"):
+        text = str(content.get("data", {}).get("text/plain", ""))
+        os.write(1, text.encode(errors="backslashreplace") + b"\n")
+    elif kind == "error":
+        lines = "\n".join(str(line) for line in content.get("traceback", ()))
+        os.write(2, lines.encode(errors="backslashreplace") + b"\n")
