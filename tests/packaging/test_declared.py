@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.packaging.conftest import ROOT
 
 import codeact_kernel
+from tests.packaging.conftest import ROOT
 
 # Declared for the user's cells or for a part that another dependency loads.
 UNIMPORTED = {"ipywidgets"}

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.packaging.conftest import ROOT, run, without_node
 
 SPEC = "share/jupyter/kernels/codeact/kernel.json"
@@ -88,14 +89,9 @@ def test_package_comes_from_the_wheel(environment: Path) -> None:
 
 def test_kernel_spec_is_found(environment: Path) -> None:
     """`jupyter kernelspec list` shows codeact, in this environment, as CodeAct (Python 3)."""
-    command = [
-        environment / "bin" / "python",
-        "-m",
-        "jupyter_client.kernelspecapp",
-        "list",
-        "--json",
-    ]
-    listed = json.loads(run(*command, cwd=environment, env=without_node()))
+    python = environment / "bin" / "python"
+    command = ["-m", "jupyter_client.kernelspecapp", "list", "--json"]
+    listed = json.loads(run(python, *command, cwd=environment, env=without_node()))
     spec = listed["kernelspecs"]["codeact"]
     assert Path(spec["resource_dir"]).is_relative_to(environment)
     assert spec["spec"]["display_name"] == "CodeAct (Python 3)"
@@ -104,8 +100,10 @@ def test_kernel_spec_is_found(environment: Path) -> None:
 
 def test_extension_is_found_and_enabled(environment: Path) -> None:
     """`jupyter labextension list` shows the extension, enabled, compatible, and whose it is."""
-    command = [environment / "bin" / "python", "-m", "jupyterlab.labextensions", "list"]
-    listed = run(*command, cwd=environment, env=without_node())
+    python = environment / "bin" / "python"
+    listed = run(
+        python, "-m", "jupyterlab.labextensions", "list", cwd=environment, env=without_node()
+    )
     (line,) = [line for line in listed.splitlines() if "codeact-labextension" in line]
     assert "enabled" in line
     assert "OK" in line
