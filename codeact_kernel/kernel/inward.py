@@ -35,11 +35,11 @@ _STREAMS = ("stdout", "stderr")
 
 
 class Life(Protocol):
-    """Who is told which request's code runs."""
+    """Who is told what a request's code does: runs, ends, calls `input()`."""
 
     def began(self, request: Request) -> None: ...
     def ended(self, request: Request) -> None: ...
-    def asked(self, request: Request) -> None: ...
+    def asked(self, request: Request, prompt: str, password: bool) -> None: ...
 
 
 class Inward:
@@ -153,11 +153,10 @@ class Inward:
         request.reply(said)
 
     def _ask(self, frame: Frame, request: Request | None) -> None:
-        if request is None or request.answered:
+        if request is None or request.answered or request.client is None:
             raise BadMessage("nobody to ask")
         prompt = str(frame.parts[0], "utf-8", "replace")[:_MAX_PROMPT]
-        if request.ask(prompt, frame.head.get("password") is True):
-            self._life.asked(request)
+        self._life.asked(request, prompt, frame.head.get("password") is True)
 
     def _call(self, frame: Frame, request: Request | None) -> None:
         call, name = frame.head["id"], frame.head["name"]

@@ -19,7 +19,7 @@ from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, Sandb
 from codeact_kernel.wire import Bytes, Frame
 
 log = logging.getLogger(__name__)
-_SHUTDOWN_SECONDS = 1.5
+_SHUTDOWN_SECONDS = 3.5  # inside it is interrupted after 1 s and killed after 3
 _QUERY_SECONDS = 30.0
 _TRIES = 3
 

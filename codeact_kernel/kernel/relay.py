@@ -17,6 +17,7 @@ from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import BadMessage, Incoming, to_json
 from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.questions import Questions
 from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
 from codeact_kernel.kernel.running import LOST, Running
 from codeact_kernel.wire import BadFrame
@@ -55,7 +56,8 @@ class Relay:
         self.link = link
         self.requests = Requests()
         self.running = Running(link)
-        self.inward = Inward(self.requests, publisher, self.running, self._owns_comm, link.send)
+        self.questions = Questions(publisher)
+        self.inward = Inward(self.requests, publisher, self, self._owns_comm, link.send)
         self._file = file
         self._stop = stop
         self._cell_seconds = cell_seconds
@@ -79,7 +81,7 @@ class Relay:
         """One verified message of a client. Never raises."""
         try:
             if message.channel == "stdin":
-                self._input(message)
+                self.questions.on_message(message)
             elif message.type in self._here:
                 self._here[message.type](message)
             else:
@@ -134,24 +136,27 @@ class Relay:
         self.requests.add(request)
         self.link.send(head, parts)
 
-    def _input(self, message: Incoming) -> None:
-        asking = self.running.asking
-        front = getattr(asking, "message", None)
-        if message.type != "input_reply" or asking is None or front is None:
-            return
-        if message.idents != front.idents or asking.answered:
-            log.warning("dropped an answer to a question nobody asked")
-            return
-        value = message.read_content().get("value")
-        if isinstance(value, str):
-            self.running.told()
-            self._send_input(value)
+    def began(self, request: Request) -> None:
+        """The code of this request runs now."""
+        self.running.began(request)
 
-    def _send_input(self, value: str) -> None:
+    def ended(self, request: Request) -> None:
+        """It is over, and so is what it asked."""
+        self.running.ended(request)
+        self.questions.close(request)
+
+    def asked(self, request: Request, prompt: str, password: bool) -> None:
+        """Its code waits for a person."""
+        if request.client is not None:
+            self.running.pause()
+            self.questions.open(request.client, prompt, password, self._told, request)
+
+    def _told(self, text: str) -> None:
+        self.running.resume()
         try:
-            self.link.send({"t": "input", "value": value})
-        except BadFrame:
-            self.link.send({"t": "input", "value": value[:10_000]})
+            self.link.send({"t": "input", "value": text})
+        except BadFrame:  # a head has a limit; no line a person types comes near it
+            self.link.send({"t": "input", "value": text[:8000]})
 
     def answer(self, message: Incoming, content: dict[str, object]) -> None:
         """Answer at once, with busy and idle around, and leave the client with the true state."""

@@ -34,7 +34,8 @@ class CallRefused(Exception):
 class Request:
     """One request that went inside. Subclasses say who hears what comes of it.
 
-    `seconds` is how long its code may run, None for as long as it likes.
+    `seconds` is how long its code may run, None for as long as it likes; `client` who is asked when
+    it calls `input()`, None when nobody is.
     """
 
     def __init__(self, msg_id: str, kind: str, header: bytes, seconds: float | None = None) -> None:
@@ -42,6 +43,7 @@ class Request:
         self.type = kind
         self.header = header
         self.seconds = seconds
+        self.client: Incoming | None = None
         self.answered = not kind.endswith("_request")
 
     def publish(self, said: Said) -> None:
@@ -52,10 +54,6 @@ class Request:
 
     def reply(self, said: Said) -> None:
         """The reply; comes once."""
-
-    def ask(self, prompt: str, password: bool) -> bool:
-        """`input()` was called. False: nobody can be asked."""
-        return False
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> object:
         """Code inside calls something outside. Raises CallRefused."""
@@ -75,7 +73,7 @@ class FrontRequest(Request):
         super().__init__(message.id, message.type, message.header)
         self.message = message
         self.publisher = publisher
-        self.allow_stdin = allow_stdin
+        self.client = message if allow_stdin else None
 
     def publish(self, said: Said) -> None:
         self.publisher.publish(said.type, self.header, said.content, said.metadata, said.buffers)
@@ -85,11 +83,6 @@ class FrontRequest(Request):
 
     def reply(self, said: Said) -> None:
         self.publisher.reply(self.message, said.content, said.metadata, said.buffers)
-
-    def ask(self, prompt: str, password: bool) -> bool:
-        if self.allow_stdin:
-            self.publisher.ask(self.message, prompt, password)
-        return self.allow_stdin
 
     def timed_out(self) -> None:
         self.stream(

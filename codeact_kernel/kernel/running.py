@@ -21,7 +21,6 @@ class Running:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.current: Request | None = None
-        self.asking: Request | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
 
@@ -39,19 +38,16 @@ class Running:
     def forget(self) -> None:
         """Nothing runs."""
         self.current = None
-        self.asking = None
         self._disarm()
 
-    def asked(self, request: Request) -> None:
+    def pause(self) -> None:
         """A person is being asked: the clock stands still."""
-        self.asking = request
         self._cancel_limit()
 
-    def told(self) -> None:
+    def resume(self) -> None:
         """The person has answered."""
-        if self.asking is not None and self.asking is self.current:
-            self._arm(self.asking)
-        self.asking = None
+        if self.current is not None:
+            self._arm(self.current)
 
     def interrupt(self) -> None:
         """Stop what runs: SIGINT, and after the grace period the end of the sandbox."""

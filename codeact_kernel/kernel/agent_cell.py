@@ -1,0 +1,258 @@
+"""Cell text -> what it asks for: a run, its continuation, help, plain code, or a mistake.
+
+Rule: pure; nothing here meets a kernel. Only a cell's own first line makes it an agent cell; an
+option that is misspelt is said, never taken for a part of the task.
+
+    %%agent [options]            %agent [options] task            %agent continue [options] [words]
+    the task                     %agent help
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from codeact_kernel.errors import UsageError
+
+APPROVALS = ("never", "ask", "risky")
+HELP = """\
+Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
+
+    %%agent [options]              the task is the rest of the cell, as many lines as you like
+    %agent [options] task          the task is the rest of the line
+    %agent continue [options]      go on with the last run; words after it are added to the task
+
+    --model NAME       the language model, "anthropic/claude-sonnet-4-6" or "replay/NOTEBOOK.ipynb"
+    --steps N          at most N steps
+    --budget USD       at most this much money
+    --approve WHEN     never, ask (before each step), or risky (only when a check finds something)
+    --vision           show plots to the model (--no-vision: do not)
+    --api-base URL     the address of an OpenAI-compatible server
+
+{name} in a task is replaced by the value of that variable; {{name}} stays {name}.
+Defaults come from the configuration file, or CODEACT_MODEL, CODEACT_STEPS ... in the environment.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was given on the line; None: not given."""
+
+    model: str | None = None
+    steps: int | None = None
+    budget: float | None = None
+    approve: str | None = None
+    vision: bool | None = None
+    api_base: str | None = None
+
+    def over(self, other: Options) -> Options:
+        """These, and `other` where these say nothing."""
+        given = {
+            field.name: value
+            for field in fields(Options)
+            if (value := getattr(self, field.name)) is not None
+        }
+        return replace(other, **given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainCell:
+    """Not ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCell:
+    """A task. `{name}` is not filled in yet."""
+
+    task: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContinueCell:
+    """Go on with the last run; `words` are added to its task, "" for none."""
+
+    words: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpCell:
+    """Show HELP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongCell:
+    """Meant for the agent, and wrong: one sentence."""
+
+    sentence: str
+
+
+Cell = PlainCell | AgentCell | ContinueCell | HelpCell | WrongCell
+
+_FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
+_LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
+_OPTION = re.compile(r"--([A-Za-z][\w-]*)(?:=|[ \t]+|$)")
+_VALUE = re.compile(r"""(?:"([^"]*)"|'([^']*)'|(\S+))[ \t]*""")
+_NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}|\{([^\W\d]\w*)\}")
+
+
+def read(code: str) -> Cell:
+    """What this cell asks for. Never raises."""
+    if "%agent" not in code:
+        return PlainCell()
+    text = code.lstrip()
+    first = _FIRST.match(text)
+    try:
+        if first is None:
+            return _not_first(text)
+        return _agent(first.group(1) == "%%", first.group(2), text[first.end() :])
+    except UsageError as error:
+        return WrongCell(sentence=str(error))
+
+
+def _not_first(text: str) -> Cell:
+    if _LATER.search(text) is None:
+        return PlainCell()
+    raise UsageError("%agent must be the only thing in its cell: put the code above it in its own.")
+
+
+def _agent(whole_cell: bool, line: str, body: str) -> Cell:
+    if not whole_cell and body.strip():
+        raise UsageError("%agent takes one line; for a longer task write %%agent above it.")
+    options, rest = read_options(line)
+    word, _, words = rest.partition(" ")
+    if word == "help" and not words.strip() and not body.strip():
+        return HelpCell()
+    if word == "continue" and not whole_cell:
+        more, words = read_options(words.lstrip())
+        return ContinueCell(words=words, options=more.over(options))
+    task = "\n".join(part for part in (rest, body.strip("\n")) if part.strip()).strip()
+    if not task:
+        raise UsageError("There is no task: write it below %%agent, or behind %agent on its line.")
+    return AgentCell(task=task, options=options)
+
+
+def read_options(line: str) -> tuple[Options, str]:
+    """The options at the start of a line, and what follows them. Raises UsageError."""
+    given: dict[str, Any] = {}
+    line = line.strip()
+    while line.startswith("--"):
+        if line == "--" or line.startswith("-- "):
+            line = line[2:].lstrip()
+            break
+        match = _OPTION.match(line)
+        if match is None:
+            raise UsageError(f"{line.split()[0]!r} is not an option. {_known()}")
+        name, line = match.group(1), line[match.end() :].lstrip()
+        if name in ("vision", "no-vision"):
+            given["vision"] = name == "vision"
+            continue
+        key = name.replace("-", "_")
+        if key not in _READERS:
+            raise UsageError(f"--{name} is not an option. {_known()}")
+        value = _VALUE.match(line)
+        if value is None or line.startswith("--"):
+            raise UsageError(f"--{name} needs a value behind it.")
+        given[key] = option(key, next(part for part in value.groups() if part is not None))
+        line = line[value.end() :]
+    return Options(**given), line
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Options by long name, as a front end sends them. Raises UsageError."""
+    return Options(
+        **{
+            str(name).replace("-", "_"): option(str(name).replace("-", "_"), value)
+            for name, value in given.items()
+            if value is not None
+        }
+    )
+
+
+def option(name: str, value: Any) -> Any:
+    """One option's value, checked. Raises UsageError."""
+    reader = _READERS.get(name)
+    if reader is None:
+        raise UsageError(f"{name[:40]!r} is not an option. {_known()}")
+    return reader(value)
+
+
+def names_in(task: str) -> tuple[str, ...]:
+    """The variables a task asks for, each once."""
+    return tuple(dict.fromkeys(m.group(2) for m in _NAME.finditer(task) if m.group(2)))
+
+
+def fill(task: str, values: Mapping[str, str]) -> str:
+    """The task with `{name}` replaced and `{{name}}` unescaped. Raises UsageError for a missing name."""
+    missing = [name for name in names_in(task) if name not in values]
+    if missing:
+        raise UsageError(
+            f"{{{missing[0]}}} in the task: no variable {missing[0]} is defined in this notebook. "
+            f"Define it in a cell above, or write {{{{{missing[0]}}}}} for the plain text."
+        )
+    return _NAME.sub(
+        lambda m: "{" + m.group(1) + "}" if m.group(1) else values[m.group(2)],
+        task,
+    )
+
+
+def _steps(value: Any) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 10_000:
+        raise UsageError(
+            f"--steps must be a whole number from 1 to 10000, not {str(value)[:40]!r}."
+        )
+    return number
+
+
+def _budget(value: Any) -> float:
+    try:
+        number = float(str(value).removeprefix("$"))
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise UsageError(
+            f"--budget must be an amount of USD greater than 0, not {str(value)[:40]!r}."
+        )
+    return number
+
+
+def _approve(value: Any) -> str:
+    if value not in APPROVALS:
+        raise UsageError(
+            f"--approve must be one of {', '.join(APPROVALS)}, not {str(value)[:40]!r}."
+        )
+    return str(value)
+
+
+def _vision(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"vision must be true or false, not {str(value)[:40]!r}.")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError("--model and --api-base need a name and an address.")
+    return value
+
+
+def _known() -> str:
+    names = (name.replace("_", "-") for name in _READERS if name != "vision")
+    return f"Known: {', '.join('--' + name for name in names)}, --vision, --no-vision."
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "model": _text,
+    "steps": _steps,
+    "budget": _budget,
+    "approve": _approve,
+    "vision": _vision,
+    "api_base": _text,
+}
