@@ -58,15 +58,22 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     settings = Settings()
     path = config_path(environ)
-    if path.is_file():
+    if path.is_file() or environ.get("CODEACT_CONFIG"):
         settings = _apply(settings, _read(path), str(path))
-    known = {field.name for field in fields(Settings)}
-    given = {
-        name: environ[variable]
-        for name in known
-        if environ.get(variable := f"CODEACT_{name.upper()}")
-    }
-    return _apply(settings, given, "the environment (CODEACT_*)")
+    return _apply(settings, _given(environ), "the environment")
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings among the variables. A misspelt one is refused: it may be about safety."""
+    variables = {f"{_PREFIX}{field.name.upper()}": field.name for field in fields(Settings)}
+    ours = {name: text for name, text in environ.items() if name.startswith(_PREFIX) and text}
+    ours.pop("CODEACT_CONFIG", None)
+    if unknown := sorted(set(ours) - set(variables)):
+        raise SettingsError(
+            f"The environment sets {unknown[0]}, which is not a setting. "
+            f"Known: {', '.join(sorted(variables))}."
+        )
+    return {variables[name]: text for name, text in ours.items()}
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -101,7 +108,7 @@ def variables(given: Mapping[str, object]) -> dict[str, str]:
     """
     texts = {name: str(value) for name, value in given.items() if value is not None}
     _apply(Settings(), texts, "the command line")
-    return {f"CODEACT_{name.upper()}": text for name, text in texts.items()}
+    return {f"{_PREFIX}{name.upper()}": text for name, text in texts.items()}
 
 
 def terminal_style(environ: Mapping[str, str] | None = None) -> str:
@@ -119,6 +126,7 @@ def parent_pid(environ: Mapping[str, str] | None = None) -> int | None:
     return int(named) if named.isdigit() else None
 
 
+_PREFIX = "CODEACT_"
 _CHOICES = {
     "approve": ("never", "ask", "risky"),
     "profile": ("notebook", "strict"),
@@ -139,7 +147,7 @@ _NUMBERS = {
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error}.") from error
 
@@ -182,7 +190,8 @@ def _number(name: str, raw: Any, where: str) -> float:
         number = _NUMBERS[name](raw)
     except (TypeError, ValueError):
         number = -1
-    if isinstance(raw, bool) or not 0 < number < 1e15:
+    cut = isinstance(raw, float) and number != raw
+    if isinstance(raw, bool) or cut or not 0 < number < 1e15:
         raise SettingsError(f"{where}: {name} must be a positive number, not {raw!r}.")
     return number
 

@@ -29,8 +29,13 @@ def notebook(task: str, files: Sequence[str]) -> NotebookNode:
     if files:
         cells.append(new_code_cell(f"files = {_listed(files)}"))
         task += "\n\nThe files are named in the variable `files`."
-    cells.append(new_code_cell("%%agent\n" + task))
+    cells.append(new_code_cell("%%agent\n" + literal(task)))
     return new_notebook(cells=cells)
+
+
+def literal(task: str) -> str:
+    """`task` so that `{name}` in it stays what it is: there are no variables yet."""
+    return re.sub(r"\{([^\W\d]\w*)\}", r"{{\1}}", task)
 
 
 def default_out(task: str, folder: Path) -> Path:

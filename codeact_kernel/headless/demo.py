@@ -19,12 +19,11 @@ def examples_path() -> Path:
     raise NotebookError(f"The example {NOTEBOOK} is missing: this installation is not complete.")
 
 
-def unpack(out: Path) -> Path:
+def unpack(examples: Path, out: Path) -> Path:
     """Put the demo's data beside `out`, where its cells look for it; the recorded notebook.
 
     A data file that is there already is left alone when it is the same. Raises UsageError.
     """
-    examples = examples_path()
     data = out.parent / "data"
     try:
         data.mkdir(parents=True, exist_ok=True)

@@ -6,25 +6,21 @@ want, and where cells went.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
+from codeact_kernel.kernel.agent_cell import PlainCell, read
 from codeact_kernel.trace import edits
 
-_AGENT = re.compile(r"\s*%%agent(\s|$)")
-_AGENT_LINE = re.compile(r"^\s*%agent(\s|$)", re.MULTILINE)
 _MADE = frozenset({"thought", "step", "answer"})
 """The roles of cells that a run inserts; the agent cell itself is the user's."""
 
 
 def is_agent(cell: NotebookNode) -> bool:
-    """Whether running this cell starts a run."""
-    if cell.cell_type != "code":
-        return False
-    return bool(_AGENT.match(cell.source) or _AGENT_LINE.search(cell.source))
+    """Whether this cell is meant for the agent."""
+    return cell.cell_type == "code" and not isinstance(read(cell.source), PlainCell)
 
 
 def find(notebook: NotebookNode, cell: str) -> NotebookNode | None:

@@ -24,6 +24,7 @@ SPEC: dict[str, Any] = {
     "display_name": DISPLAY_NAME,
     "language": "python",
     "interrupt_mode": "message",
+    "metadata": {"debugger": False},
 }
 
 

@@ -25,6 +25,8 @@ _CODES = {
 }
 _WORST_FIRST = (FAILURE, LIMIT, ANSWER)
 _SENTENCE = 600
+_OURS = {"UsageError", "SandboxRefused", "SandboxDied", "SettingsError"}
+"""Errors the kernel answers a cell with whose text is a sentence by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Ended:
         if self.failed is None:
             return ""
         what = one_line(self.failed.value, _SENTENCE)
-        if self.failed.agent:
+        if self.failed.agent or self.failed.name in _OURS:
             return what
         return f"Cell {self.failed.index + 1} failed: {one_line(self.failed.name, 80)}: {what}"
 

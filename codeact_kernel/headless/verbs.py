@@ -51,7 +51,7 @@ def ask_task(arguments: argparse.Namespace) -> Result:
 
 def replay_demo(arguments: argparse.Namespace) -> Result:
     """`codeact demo`."""
-    recorded = demo.unpack(arguments.out)
+    recorded = demo.unpack(demo.examples_path(), arguments.out)
     arguments.model = f"{_REPLAY}{recorded}"
     notebook = run.prepare(files.read(recorded), str(recorded))
     return _run(arguments, notebook, arguments.out.resolve().parent, arguments.out)
