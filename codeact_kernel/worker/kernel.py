@@ -32,6 +32,8 @@ from traitlets import Instance, Type
 from codeact_kernel.wire import Frame
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker import queries
+from codeact_kernel.worker.answer import make as make_final_answer
+from codeact_kernel.worker.calls import Calls
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
@@ -51,6 +53,12 @@ class _Main:
 class _StopAborting:
     buffer = b"stop aborting"
 
+
+_ASIDE = frozenset(
+    f"{name}_request"
+    for name in ("complete", "inspect", "is_complete", "history", "comm_info", "kernel_info")
+)
+"""Requests that do not run cells, so that they need not wait for one."""
 
 Handler = Callable[[Any, Any, dict[str, Any]], Any]
 
@@ -75,11 +83,19 @@ class WireKernel(IPythonKernel):
         self._loop: asyncio.AbstractEventLoop
         self._context: Context
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unanswered: set[str] = set()
+        self._offer_answer()
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in handlers.items():
                 if kind.endswith("_request"):
                     handlers[kind] = self._answered(handler)
+
+    def _offer_answer(self) -> None:
+        def parent() -> str:
+            return parent_id(self.get_parent("shell"))
+
+        calls = Calls(self.link, parent)
+        self.shell.extra_names = {"final_answer": make_final_answer(self.shell, calls, parent)}
+        self.shell.bind_extra_names()
 
     # -- the life of the process ------------------------------------------------------------
 
@@ -159,16 +175,21 @@ class WireKernel(IPythonKernel):
     def _take_request(self, frame: Frame) -> None:
         msg = _message(frame)
         envelope = [None, msg]
-        self._unanswered.add(msg["msg_id"])
         if frame.head.get("channel") == "control":
             self._spawn(self.dispatch_control(envelope))
         elif msg["header"].get("subshell_id"):
             error = UnknownSubshellError("This kernel has no subshells.")
             self._send_unknown_subshell_reply([], msg, error)
-        elif frame.head.get("queued", True):
+        elif frame.head.get("queued", True) or msg["msg_type"] not in _ASIDE:
             self._spawn(self.shell_main(None, envelope))
         else:
-            self._spawn(self.dispatch_shell(envelope))
+            self._spawn(self._handle_aside(msg))
+
+    async def _handle_aside(self, msg: dict[str, Any]) -> None:
+        """Answer while a cell waits in an `await`: nothing of the cell's may be touched."""
+        self._publish_status("busy", "shell", parent=msg)
+        await self.shell_handlers[msg["msg_type"]](self.shell_stream, [], msg)
+        self._publish_status("idle", "shell", parent=msg)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = self._loop.create_task(work, context=self._context)  # type: ignore[arg-type]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 
 from codeact_kernel.worker.magics import AgentMagics
+
+_OURS = str(Path(__file__).parent)
 
 
 class WireShell(ZMQInteractiveShell):
@@ -26,3 +30,18 @@ class WireShell(ZMQInteractiveShell):
     def init_magics(self) -> None:
         super().init_magics()
         self.register_magics(AgentMagics)
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        kind, value, traceback = super()._get_exc_info(exc_tuple)
+        return kind, value, _without_ours(traceback)
+
+
+def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    """Cut a traceback where it enters this room: a cell's error is shown in the cell's code."""
+    step = traceback
+    while step is not None and step.tb_next is not None:
+        if step.tb_next.tb_frame.f_code.co_filename.startswith(_OURS):
+            step.tb_next = None
+            break
+        step = step.tb_next
+    return traceback

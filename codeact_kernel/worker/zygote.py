@@ -14,6 +14,7 @@ import sys
 import types
 
 from codeact_kernel.worker.config import Config
+from codeact_kernel.worker.imports import restrict
 from codeact_kernel.worker.link import Link
 
 
@@ -28,6 +29,8 @@ def prepare(config: Config) -> WireKernel:
     for name in config.preload:
         _preload(name, kernel.log)
     kernel.shell.run_cell("0;", silent=True, store_history=False)
+    if config.imports is not None:
+        restrict(config.imports, config.profile)
     gc.freeze()
     return kernel
 
