@@ -1,0 +1,168 @@
+"""bubblewrap: namespaces around the launcher, which adds Landlock, seccomp and limits itself.
+
+As root it is run as root, so that it can mount what lies below private homes; the launcher keeps
+just the capabilities to become somebody else, and loses them with the rest. Otherwise it makes a
+user namespace. Rule: no mount is writable and without a size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+
+from codeact_kernel.sandbox import plan as plans
+from codeact_kernel.sandbox.folder import ETC_STUBS
+from codeact_kernel.sandbox.plan import Plan
+from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below, package_folder
+
+NAME = "bubblewrap"
+SCRATCH = "/scratch"
+_TMP = "/tmp"  # noqa: S108 - the one inside, a file system of its own
+_NAMESPACES = ("ipc", "pid", "net", "uts")
+_CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_ADMIN")
+"""For the launcher, as root: change user, empty the bounding set, swap the workspace's owner."""
+
+
+def unfit(plan: Plan) -> str | None:
+    """Why it cannot be tried here."""
+    return None if program() else "bubblewrap (bwrap) is not installed"
+
+
+def program() -> str | None:
+    """bwrap's path, from the absolute entries of PATH."""
+    for folder in (*os.get_exec_path(), "/usr/bin", "/usr/local/bin"):
+        path = os.path.join(folder, "bwrap")
+        if folder.startswith("/") and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def command(plan: Plan, wire: int) -> list[str]:
+    """bwrap with its options, then the launcher with its orders."""
+    orders = plans.orders(
+        plan,
+        scratch=SCRATCH,
+        tmp=_TMP,
+        backend={"swap_owner": _swapped(plan), "grants": _grants(plan)},
+    )
+    launcher = [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
+    return [
+        program() or "bwrap",
+        *_isolation(plan),
+        *_system(plan),
+        *_parents(plan),
+        *_etc(plan),
+        *_environment(plan),
+        *_workspace(plan),
+        "--remount-ro", "/dev",
+        "--remount-ro", "/",
+        "--",
+        *launcher,
+    ]  # fmt: skip
+
+
+def _isolation(plan: Plan) -> list[str]:
+    options = ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox"]
+    options += [f"--unshare-{name}" for name in _NAMESPACES]
+    options += ["--unshare-cgroup-try", "--cap-drop", "ALL"]
+    if not plan.drops:
+        return [*options, "--unshare-user"]
+    for capability in _CAPABILITIES:
+        options += ["--cap-add", capability]
+    return options
+
+
+def _system(plan: Plan) -> list[str]:
+    policy = plan.policy
+    options = _tmpfs(_TMP, policy.tmp_size, "1777") + _tmpfs(SCRATCH, policy.scratch_size, "0777")
+    for path in SYSTEM:
+        if os.path.islink(path):
+            options += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            options += ["--ro-bind", path, path]
+    options += ["--proc", "/proc", "--dev", "/dev"]
+    return options + _tmpfs("/dev/shm", policy.tmp_size, "1777")  # noqa: S108
+
+
+def _etc(plan: Plan) -> list[str]:
+    options = []
+    for path in ETC:
+        if os.path.exists(path):
+            options += ["--ro-bind", path, path]
+    for name in ETC_STUBS:
+        options += ["--ro-bind", plan.folder.etc(name), f"/etc/{name}"]
+    return options
+
+
+def _tmpfs(path: str, size: int, mode: str) -> list[str]:
+    return ["--perms", mode, "--size", str(size), "--tmpfs", path]
+
+
+def _parents(plan: Plan) -> list[str]:
+    """Folders on the way to what is mounted, open to all: bwrap's own would be root's alone."""
+    shown = [*ETC, *plan.visible.paths, *([plan.workspace.path] if plan.workspace.path else [])]
+    parents = set()
+    for path in shown:
+        while (path := os.path.dirname(path)) != "/":
+            parents.add(path)
+    return [part for path in sorted(parents) for part in ("--perms", "0755", "--dir", path)]
+
+
+def _environment(plan: Plan) -> list[str]:
+    """The Python environment; what lies in the workspace is mounted after that."""
+    above = [path for path in plan.visible.paths if not _in_workspace(path, plan)]
+    return [part for path in above for part in ("--ro-bind", os.path.realpath(path), path)]
+
+
+def _workspace(plan: Plan) -> list[str]:
+    """The folder, then what in it is protected from being written, then what is hidden."""
+    shown = plan.workspace
+    if shown.path is None:
+        return []
+    options = ["--bind" if shown.mode == "rw" else "--ro-bind", shown.path, shown.path]
+    for path in shown.kept:
+        options += ["--ro-bind", path, path]
+    for path in plan.visible.paths:
+        if _in_workspace(path, plan) and (path != shown.path or path == package_folder()):
+            options += ["--ro-bind", os.path.realpath(path), path]
+    for path in shown.masked:
+        blank = plan.folder.blank_folder if os.path.isdir(path) else plan.folder.blank_file
+        options += ["--ro-bind", blank, path]
+    return options
+
+
+def _in_workspace(path: str, plan: Plan) -> bool:
+    return plan.workspace.path is not None and is_below(path, plan.workspace.path)
+
+
+def _swapped(plan: Plan) -> list[tuple[str, int, int]]:
+    """As root: folders whose owner must look like the sandbox's user for it to get in."""
+    if not plan.drops:
+        return []
+    swapped = []
+    if plan.workspace.path is not None:
+        swapped.append((plan.workspace.path, *plan.workspace.owner))
+    for path in plan.visible.paths:
+        found = os.stat(path)
+        if not _in_workspace(path, plan) and not _open_to_all(found.st_mode):
+            swapped.append((path, found.st_uid, found.st_gid))
+    return swapped
+
+
+def _open_to_all(mode: int) -> bool:
+    needed = 0o005 if stat.S_ISDIR(mode) else 0o004
+    return mode & needed == needed
+
+
+def _grants(plan: Plan) -> list[tuple[str, str]]:
+    writable = [_TMP, SCRATCH, "/dev/shm"]  # noqa: S108
+    if plan.workspace.path is not None and plan.workspace.mode == "rw":
+        writable.append(plan.workspace.path)
+    devices = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+    return [
+        ("/", "read"),
+        *((path, "write") for path in writable),
+        *((f"/dev/{name}", "device") for name in devices),
+    ]

@@ -1,0 +1,120 @@
+"""The launcher: the first program in the sandbox, which puts the last walls around itself.
+
+    python -I -S inside.py WIRE ORDERS
+
+Rule: standard library only. The order is fixed: descriptors, guardian, owners, privileges, limits,
+environment, Landlock, seccomp, self-test, and only then the environment's packages and the worker,
+in this same process. A layer that fails ends it: exit code 70 and one line on stderr.
+
+ORDERS is a JSON object, written by `plan.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+FAILED = 70
+
+
+def main() -> None:
+    wire, orders = int(sys.argv[1]), json.loads(sys.argv[2])
+    # At the end: nothing that lies beside the package may take the place of the standard library.
+    sys.path.append(orders["package"])
+    try:
+        _close_all_but(wire)
+        abi = _build_walls(orders) if orders["walls"] else _no_walls(orders)
+        _report(wire, orders, abi)
+    except Exception as error:  # noqa: BLE001 - whatever it was, no code may run now
+        sys.stderr.write(f"sandbox: {type(error).__name__}: {error}\n")
+        raise SystemExit(FAILED) from None
+    if orders["module"]:
+        _become(orders["module"], wire, orders)
+
+
+def _build_walls(orders: Mapping[str, Any]) -> int:
+    """Every layer; the Landlock version in force."""
+    from codeact_kernel.sandbox.layers import capabilities, idmap, landlock, rlimits, seccomp
+
+    if orders["guard"]:
+        from codeact_kernel.sandbox.layers import processes
+
+        if orders["count_tasks"]:
+            orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
+        processes.guard()
+    for path, uid, gid in orders["swap_owner"]:
+        try:
+            idmap.swap_owner(path, (uid, gid), orders["uid"])
+        except OSError as error:
+            # Not fatal: the folder is then as it is, and the self-test says what that means.
+            sys.stderr.write(f"sandbox: owners of {path} cannot be mapped: {error}\n")
+    capabilities.drop(orders["uid"])
+    capabilities.die_with_parent()
+    rlimits.restrict(orders["limits"])
+    _set_scene(orders)
+    abi = landlock.restrict((path, kind) for path, kind in orders["grants"])
+    seccomp.restrict()
+    return abi
+
+
+def _no_walls(orders: Mapping[str, Any]) -> int:
+    from codeact_kernel.sandbox.layers import capabilities
+
+    capabilities.die_with_parent()
+    _set_scene(orders)
+    return 0
+
+
+def _set_scene(orders: Mapping[str, Any]) -> None:
+    """Environment, folders and working directory, as the user the code will run as."""
+    os.environ.clear()  # noqa: TID251 - inside, the environment is our own making
+    os.environ.update(orders["environment"])  # noqa: TID251
+    os.umask(0o022)
+    for folder in orders["folders"]:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    for link, target in orders["links"].items():
+        os.symlink(target, link)
+    try:
+        os.chdir(orders["cwd"])
+    except PermissionError:
+        os.chdir(orders["look"]["scratch"])
+
+
+def _close_all_but(wire: int) -> None:
+    os.closerange(3, wire)
+    os.closerange(wire + 1, 4096)
+
+
+def _report(wire: int, orders: Mapping[str, Any], abi: int) -> None:
+    from codeact_kernel.sandbox import selftest
+    from codeact_kernel.wire import encode
+
+    report = json.dumps(selftest.run(orders["look"], abi)).encode()
+    stream = socket.socket(fileno=wire)
+    try:
+        stream.sendall(b"".join(bytes(piece) for piece in encode({"t": "selftest"}, (report,))))
+    finally:
+        stream.detach()
+
+
+def _become(module: str, wire: int, orders: Mapping[str, Any]) -> None:
+    """Find the environment's packages, then be the worker."""
+    import site
+
+    sys.path.remove(orders["package"])
+    sys.dont_write_bytecode = True
+    site.main()
+    for folder in orders["site_folders"]:
+        site.addsitedir(folder)
+    sys.path += [path for path in orders["path"] if path not in sys.path]
+    sys.argv = [module, str(wire), json.dumps(orders["config"])]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Ending a tree of processes where no pid namespace does it for us.
+
+Rule: nobody escapes by being orphaned. The guardian is the reaper of everything below it, so a
+process that detached from its parents is still found among the guardian's descendants.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+from codeact_kernel.sandbox.layers import syscalls
+from codeact_kernel.sandbox.layers.syscalls import prctl
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below `pid` that still runs (zombies do not), parents before children."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _running():
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def kill_below(pid: int, seconds: float = 5.0) -> bool:
+    """SIGKILL everything below `pid` until nothing is left. False when something outlived it."""
+    deadline = time.monotonic() + seconds
+    while alive := descendants(pid):
+        if time.monotonic() > deadline:
+            return False
+        for child in alive:
+            _send(child, signal.SIGSTOP)  # first, so that nothing forks while we kill
+        for child in alive:
+            _send(child, signal.SIGKILL)
+        time.sleep(0.001)
+    return True
+
+
+def guard() -> None:
+    """Split in two: returns in the child; the parent stays behind as the guardian and never returns.
+
+    The guardian ends with the child's exit code, after everything that the child left behind was
+    killed; it does the same when the process that started us ends.
+    """
+    prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    starter = os.getppid()
+    prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != starter:
+        os._exit(1)
+    guardian = os.getpid()
+    child = os.fork()
+    if child == 0:
+        prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guardian:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
+        return
+    os.closerange(0, 1024)  # the wire is the child's alone: its end must be seen outside
+    os._exit(_watch(child))
+
+
+def _watch(child: int) -> int:
+    status = None
+    while status is None:
+        if signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) == signal.SIGTERM:
+            break
+        status = _reap(child)
+    kill_below(os.getpid())
+    _reap(child)
+    return 1 if status is None else os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _reap(child: int) -> int | None:
+    """Collect everything that ended; the child's status when it is among them."""
+    status = None
+    while True:
+        try:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if pid == 0:
+            return status
+        if pid == child:
+            status = ended
+
+
+def _running() -> Iterator[tuple[int, int]]:
+    """(pid, parent) of every process that is not a zombie."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            continue
+        if state not in (b"Z", b"X"):
+            yield int(name), int(parent)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,122 @@
+"""seccomp: a filter in front of every system call, for this process and all it starts.
+
+Rule: the errno is part of the design. `clone3` must be ENOSYS so that libc falls back to `clone`,
+whose flags can be seen; a refused socket family is EOPNOTSUPP, because libraries abort on EPERM.
+
+The program is classic BPF over `struct seccomp_data`: u32 nr, u32 arch, u64 ip, u64 args[6].
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Iterable
+
+from codeact_kernel.sandbox.layers import syscalls
+from codeact_kernel.sandbox.layers.calls import EXAMINED, MACHINES, REFUSED
+from codeact_kernel.sandbox.layers.syscalls import syscall
+
+_NR, _ARCH = 0, 4
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+_NEW_NAMESPACES = 0x7E020080
+"""Every CLONE_NEW* flag."""
+_TERMINAL_INJECTION = (0x5412, 0x541C)
+"""TIOCSTI, TIOCLINUX: typing into somebody's terminal."""
+_AF_UNIX = 1
+_STREAM, _SEQPACKET, _TYPE_MASK = 1, 5, 0xF
+
+_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_SET_MODE_FILTER, _TSYNC = 1, 1
+
+Step = tuple[int, int, int, int]
+"""One instruction: code, jump when true, jump when false, operand."""
+
+
+def restrict(families: Iterable[int] = ()) -> None:
+    """Put the filter on, for all threads, for good. Needs no_new_privs. Raises OSError.
+
+    `families` are the address families socket(2) may still make; none by default.
+    """
+    steps = program(syscalls.MACHINE, families)
+    code = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    fprog = struct.pack("@HP", len(steps), ctypes.addressof(buffer))
+    syscall(syscalls.SECCOMP[syscalls.MACHINE], _SET_MODE_FILTER, _TSYNC, fprog)
+
+
+def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
+    """The filter for `machine`. Raises OSError(ENOSYS) for one without a table."""
+    if machine not in MACHINES:
+        raise OSError(errno.ENOSYS, f"no system call table for {machine}")
+    column = MACHINES.index(machine)
+    number = {name: row[column] for name, row in EXAMINED.items()}
+    steps: list[Step] = [
+        (_LOAD, 0, 0, _ARCH),
+        (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        _refuse(errno.EPERM),  # the 32-bit doors, which have other numbers
+        (_LOAD, 0, 0, _NR),
+    ]
+    if machine == "x86_64":
+        steps += [(_ABOVE, 0, 1, _X32_BIT), _refuse(errno.ENOSYS)]
+    for row in REFUSED.values():
+        if (refused := row[column]) is not None:
+            steps += [(_EQUAL, 0, 1, refused), _refuse(errno.EPERM)]
+    steps += [(_EQUAL, 0, 1, number["clone3"]), _refuse(errno.ENOSYS)]
+    steps += _when(number["clone"], _plain_clone())
+    steps += _when(number["ioctl"], _harmless_ioctl())
+    steps += _when(number["socket"], _family_of(families))
+    steps += _when(number["socketpair"], _connected_pair())
+    return [*steps, _allow()]
+
+
+def _when(number: int, body: list[Step]) -> list[Step]:
+    """`body`, which returns on every path, for the call `number` alone."""
+    return [(_EQUAL, 0, len(body), number), *body]
+
+
+def _plain_clone() -> list[Step]:
+    return [_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _refuse(errno.EPERM), _allow()]
+
+
+def _harmless_ioctl() -> list[Step]:
+    steps = [_argument(1)]
+    for request in _TERMINAL_INJECTION:
+        steps += [(_EQUAL, 0, 1, request), _refuse(errno.EPERM)]
+    return [*steps, _allow()]
+
+
+def _family_of(families: Iterable[int]) -> list[Step]:
+    steps = [_argument(0)]
+    for family in families:
+        steps += [(_EQUAL, 0, 1, family), _allow()]
+    return [*steps, _refuse(errno.EOPNOTSUPP)]
+
+
+def _connected_pair() -> list[Step]:
+    """A pair must be AF_UNIX and connected: a datagram socket could send to any socket by path."""
+    return [
+        _argument(0),
+        (_EQUAL, 1, 0, _AF_UNIX),
+        _refuse(errno.EOPNOTSUPP),
+        _argument(1),
+        (_AND, 0, 0, _TYPE_MASK),
+        (_EQUAL, 1, 0, _STREAM),
+        (_EQUAL, 0, 1, _SEQPACKET),
+        _allow(),
+        _refuse(errno.EPERM),
+    ]
+
+
+def _argument(index: int) -> Step:
+    return (_LOAD, 0, 0, 16 + 8 * index)  # the lower half: both machines are little-endian
+
+
+def _allow() -> Step:
+    return (_RETURN, 0, 0, _ALLOW)
+
+
+def _refuse(error: int) -> Step:
+    return (_RETURN, 0, 0, _ERRNO | error)

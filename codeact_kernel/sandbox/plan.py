@@ -1,0 +1,190 @@
+"""Everything a backend needs to know to start one sandbox, worked out once, outside.
+
+Rule: values only. A backend turns a plan into a command line and orders for the launcher
+(`inside.py` lists their keys by reading them); nothing here starts anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codeact_kernel.sandbox import folder as folders
+from codeact_kernel.sandbox import visible as visibles
+from codeact_kernel.sandbox import workspace as workspaces
+from codeact_kernel.sandbox.folder import Folder
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.visible import Visible
+from codeact_kernel.sandbox.workspace import Workspace
+
+_FIRST_UID = 1_900_000_000
+"""Beyond every range that distributions, containers and systemd give out."""
+_NOBODY = 65534
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`uid` is who the code runs as; `drops` whether that is somebody else than we are."""
+
+    policy: Policy
+    config: Mapping[str, Any]
+    module: str | None
+    uid: int
+    gid: int
+    folder: Folder
+    visible: Visible
+    workspace: Workspace
+    fonts: str | None = None
+    """A file: matplotlib's font list, made earlier."""
+
+    @property
+    def drops(self) -> bool:
+        return self.uid != os.getuid()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.workspace.notes, *self.visible.notes)
+
+
+def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: int) -> Plan:
+    """The plan, with its private folder made. Raises OSError when that cannot be."""
+    home = workspaces.home_folder()
+    gid = uid if uid != os.getuid() else os.getgid()
+    return Plan(
+        policy=policy,
+        config=config,
+        module=module,
+        uid=uid,
+        gid=gid,
+        folder=folders.make(policy.runtime, uid, gid),
+        visible=visibles.environment(home, os.getcwd()),
+        workspace=workspaces.examine(policy, home),
+        fonts=None,
+    )
+
+
+def unprivileged_uid(policy: Policy) -> int:
+    """Who the code will run as: as root a user that owns nothing, otherwise ourselves."""
+    if os.getuid() != 0:
+        return os.getuid()
+    if policy.uid is not None:
+        return policy.uid
+    uid = _FIRST_UID + int.from_bytes(os.urandom(2))
+    return uid if _is_mapped(uid) else _NOBODY
+
+
+def orders(plan: Plan, *, backend: Mapping[str, Any], scratch: str, tmp: str) -> dict[str, Any]:
+    """What the launcher is told; `backend` brings the keys that differ between backends."""
+    look = {
+        "canary": plan.folder.canary,
+        "forbidden": ["/", "/usr", "/etc", plan.folder.path, plan.folder.forbidden],
+        "scratch": scratch,
+        "workspace": plan.workspace.path,
+        "masked": list(plan.workspace.masked),
+        "marks": plan.workspace.marks,
+        "limits": list(limits(plan.policy)),
+        "tmp": tmp,
+    }
+    return {
+        "package": os.path.dirname(visibles.package_folder()),
+        "walls": True,
+        "guard": False,
+        "count_tasks": False,
+        "swap_owner": [],
+        "uid": plan.uid if plan.drops else None,
+        "limits": limits(plan.policy),
+        "environment": environment(plan, scratch, tmp),
+        "folders": [f"{scratch}/{name}" for name in _SCRATCH_FOLDERS.values()],
+        "links": {},
+        "cwd": plan.workspace.path or scratch,
+        "grants": [],
+        "look": look,
+        "module": plan.module,
+        "path": list(plan.visible.search),
+        "site_folders": list(plan.visible.site_folders),
+        "config": worker_config(plan),
+        **backend,
+    }
+
+
+def limits(policy: Policy) -> dict[str, int]:
+    """By the names of RLIMIT_*."""
+    return {
+        "DATA": policy.memory,
+        "NPROC": policy.processes,
+        "FSIZE": policy.file_size,
+        "NOFILE": policy.open_files,
+        "CORE": 0,
+    }
+
+
+def worker_config(plan: Plan) -> dict[str, Any]:
+    """What the worker gets: the caller's keys, and what only the policy decides."""
+    imports = plan.policy.imports
+    return {
+        **plan.config,
+        "workspace": plan.workspace.path,
+        "profile": plan.policy.profile,
+        "imports": None if imports is None else sorted(imports),
+    }
+
+
+_SCRATCH_FOLDERS = {
+    "HOME": "home",
+    "TMPDIR": "tmp",
+    "XDG_CACHE_HOME": "home/.cache",
+    "XDG_CONFIG_HOME": "home/.config",
+    "XDG_DATA_HOME": "home/.local/share",
+    "IPYTHONDIR": "home/.ipython",
+    "MPLCONFIGDIR": "home/.cache/matplotlib",
+    "JUPYTER_RUNTIME_DIR": "home/.local/share/jupyter/runtime",
+}
+
+
+VARIABLES = frozenset(_SCRATCH_FOLDERS) | {
+    "PATH", "LANG", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV", "TZ",
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
+}  # fmt: skip
+"""All names `environment` may give."""
+
+
+def environment(plan: Plan, scratch: str, tmp: str) -> dict[str, str]:
+    """All variables there are inside."""
+    places = {name: f"{scratch}/{path}" for name, path in _SCRATCH_FOLDERS.items()}
+    values = {
+        **places,
+        "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "USER": folders.USER,
+        "LOGNAME": folders.USER,
+        "SHELL": "/bin/sh",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if sys.prefix != sys.base_prefix:
+        values["VIRTUAL_ENV"] = sys.prefix
+    if plan.policy.timezone:
+        values["TZ"] = plan.policy.timezone
+    return values
+
+
+def launcher() -> str:
+    """The program that is started inside."""
+    return os.path.join(visibles.package_folder(), "sandbox", "inside.py")
+
+
+def _is_mapped(uid: int) -> bool:
+    """Does the user namespace we are in know `uid`? A container often knows 65536 only."""
+    try:
+        with open("/proc/self/uid_map") as file:
+            rows = [tuple(map(int, line.split())) for line in file]
+    except OSError:
+        return False
+    return any(first <= uid < first + count for first, _, count in rows)

@@ -1,0 +1,247 @@
+"""A sandbox in use: launched, checked, then a stream of frames both ways on the event loop.
+
+Rule: nothing is sent to a sandbox that has not passed its self-test, and nothing is taken from one
+that has sent what is not a frame. Reading and writing never block the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from codeact_kernel.errors import SandboxDied, SandboxRefused
+from codeact_kernel.sandbox import report as reports
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.report import Report
+from codeact_kernel.sandbox.spawn import WORKER, Spawned, refusal, spawn
+from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
+
+SELFTEST_SECONDS = 20.0
+"""Far beyond the 50 ms it takes: a loaded machine is not a broken sandbox."""
+_CHUNK = 1 << 20
+_MAX_PIECES = 64
+
+OnFrame = Callable[[Frame], None]
+OnEnd = Callable[[str], None]
+
+
+async def launch(
+    policy: Policy,
+    config: Mapping[str, Any],
+    early: Spawned | None = None,
+    *,
+    module: str | None = WORKER,
+) -> Sandbox:
+    """A sandbox whose self-test met every demand of `policy`.
+
+    `early` is one that was spawned before with the same policy, config and module. When a backend
+    does not hold, the next weaker one that the policy allows is tried. Raises SandboxRefused.
+    """
+    tried: dict[str, str] = {}
+    while True:
+        try:
+            spawned = early or spawn(policy, config, module=module, skip=frozenset(tried))
+        except SandboxRefused:
+            if not tried:
+                raise
+            reasons = [f"{backend}: {reason}" for backend, reason in tried.items()]
+            raise SandboxRefused(refusal(policy, reasons)) from None
+        early = None
+        try:
+            return await _admit(spawned)
+        except SandboxRefused as error:
+            tried[spawned.backend] = str(error)
+            spawned.kill()
+        except BaseException:
+            spawned.kill()
+            raise
+
+
+async def _admit(spawned: Spawned) -> Sandbox:
+    """Wait for the self-test and judge it. Raises SandboxRefused with the reason as a clause."""
+    decoder = Decoder()
+    frames = await _first_frames(spawned, decoder)
+    report = read_selftest(frames[0], spawned)
+    return Sandbox(spawned, report, decoder, frames[1:])
+
+
+def read_selftest(frame: Frame, spawned: Spawned) -> Report:
+    """The report in a sandbox's first frame, when it meets the policy. Raises SandboxRefused."""
+    if frame.type != "selftest" or len(frame.parts) != 1:
+        raise SandboxRefused("its first frame was not the self-test")
+    report = reports.read(frame.parts[0], spawned.backend, spawned.notes)
+    if unmet := reports.verify(report, spawned.policy):
+        raise SandboxRefused("; ".join(unmet))
+    return report
+
+
+async def _first_frames(spawned: Spawned, decoder: Decoder) -> list[Frame]:
+    loop = asyncio.get_running_loop()
+    spawned.socket.setblocking(False)
+    deadline = time.monotonic() + SELFTEST_SECONDS
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            data = await asyncio.wait_for(loop.sock_recv(spawned.socket, _CHUNK), left)
+        except TimeoutError:
+            raise SandboxRefused(f"no self-test within {SELFTEST_SECONDS:g} s") from None
+        except OSError:
+            data = b""
+        if not data:
+            raise SandboxRefused(spawned.last_words() or "it ended before its self-test")
+        try:
+            if frames := list(decoder.feed(data)):
+                return frames
+        except BadFrame as error:
+            raise SandboxRefused(f"its first frame was not one: {error}") from None
+
+
+class Sandbox:
+    """A running sandbox. Owns the wire and the process; ends once, and says why."""
+
+    def __init__(
+        self, spawned: Spawned, report: Report, decoder: Decoder, frames: Sequence[Frame]
+    ) -> None:
+        self.report = report
+        self.grade = reports.grade(report)
+        self._spawned = spawned
+        self._socket: socket.socket = spawned.socket
+        self._decoder = decoder
+        self._early = list(frames)
+        self._unsent: deque[memoryview] = deque()
+        self._on_frame: OnFrame | None = None
+        self._on_end: OnEnd | None = None
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._pidfd = os.pidfd_open(spawned.process.pid)
+        self._loop.add_reader(self._pidfd, self._exited)
+
+    @property
+    def pid(self) -> int:
+        """The process we started; ending it ends the sandbox."""
+        return self._spawned.process.pid
+
+    def listen(self, on_frame: OnFrame, on_end: OnEnd) -> None:
+        """Deliver frames from now on, those that came before first; `on_end` once, with why.
+
+        Both are called on the event loop, `on_frame` never after `on_end`.
+        """
+        self._on_frame, self._on_end = on_frame, on_end
+        if self._ended.done():
+            self._loop.call_soon(on_end, self._ended.result())
+            return
+        early, self._early = self._early, []
+        self._deliver(early)
+        if not self._ended.done():
+            self._loop.add_reader(self._socket, self._readable)
+
+    def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
+        """Send a frame, in order, without waiting. Raises SandboxDied, BadFrame."""
+        if self._ended.done():
+            raise SandboxDied(self._ended.result())
+        pieces = [memoryview(piece).cast("B") for piece in encode(head, parts)]
+        idle = not self._unsent
+        self._unsent.extend(piece for piece in pieces if piece.nbytes)
+        if idle:
+            self._writable()
+
+    def kill(self) -> None:
+        """End it at once, with everything in it. Idempotent."""
+        self._end("The sandbox was stopped.")
+
+    async def closed(self) -> str:
+        """Wait until it has ended and nothing is left of it; the sentence why."""
+        return await asyncio.shield(self._ended)
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._decode(data)
+        else:
+            self._end(self._obituary())
+
+    def _decode(self, data: bytes) -> None:
+        try:
+            frames = list(self._decoder.feed(data))
+        except BadFrame as error:
+            self._end(f"The sandbox was stopped: it sent what is not a frame ({error}).")
+            return
+        self._deliver(frames)
+
+    def _deliver(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            if self._on_frame is None or self._ended.done():
+                return
+            self._on_frame(frame)
+
+    def _writable(self) -> None:
+        unsent = self._unsent
+        try:
+            while unsent:
+                pieces = [unsent[index] for index in range(min(len(unsent), _MAX_PIECES))]
+                self._drop_sent(self._socket.sendmsg(pieces))
+        except BlockingIOError:
+            self._loop.add_writer(self._socket, self._writable)
+            return
+        except OSError:
+            # The reading side will tell; what was said last may still be on its way to us.
+            unsent.clear()
+        self._loop.remove_writer(self._socket)
+
+    def _drop_sent(self, count: int) -> None:
+        unsent = self._unsent
+        while count:
+            first = unsent[0]
+            if count < first.nbytes:
+                unsent[0] = first[count:]
+                return
+            count -= first.nbytes
+            unsent.popleft()
+
+    def _exited(self) -> None:
+        """The process is gone: read what it still said, then end, though others may hold the wire."""
+        self._loop.remove_reader(self._pidfd)
+        if self._on_frame is not None:
+            self._read_rest()
+        self._end(self._obituary())
+
+    def _read_rest(self) -> None:
+        while not self._ended.done():
+            try:
+                data = self._socket.recv(_CHUNK)
+            except OSError:
+                return
+            if not data:
+                return
+            self._decode(data)
+
+    def _obituary(self) -> str:
+        code = self._spawned.process.poll()
+        if code is None:
+            return "The sandbox closed the wire."
+        # bubblewrap passes a signal on as a shell does: 128 + its number.
+        number = -code if code < 0 else code - 128 if code > 128 else 0
+        return f"The sandbox ended (killed by signal {number})." if number else "The sandbox ended."
+
+    def _end(self, reason: str) -> None:
+        if self._ended.done():
+            return
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._unsent.clear()
+        self._spawned.kill()
+        self._ended.set_result(reason)
+        if self._on_end is not None:
+            self._on_end(reason)

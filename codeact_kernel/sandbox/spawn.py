@@ -1,0 +1,156 @@
+"""Start a sandbox and hand it over while it boots. On the kernel's start path: imports little.
+
+Rule: starting is not trusting. What comes back has said nothing yet; `process.launch` waits for
+its self-test and decides. Start it from the main thread: it dies with the thread that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.sandbox import plan as plans
+from codeact_kernel.sandbox.backends import bubblewrap, none
+from codeact_kernel.sandbox.folder import Folder
+from codeact_kernel.sandbox.layers import processes
+from codeact_kernel.sandbox.plan import Plan
+from codeact_kernel.sandbox.policy import Policy
+
+WORKER = "codeact_kernel.worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A way to start a sandbox; see `backends/__init__.py`."""
+
+    name: str
+    unfit: Callable[[Plan], str | None]
+    command: Callable[[Plan, int], list[str]]
+
+
+_BUBBLEWRAP = Backend(bubblewrap.NAME, bubblewrap.unfit, bubblewrap.command)
+_NONE = Backend(none.NAME, none.unfit, none.command)
+_ALLOWED = {
+    "auto": (_BUBBLEWRAP,),
+    "namespaces": (_BUBBLEWRAP,),
+    "landlock": (),
+    "none": (_NONE,),
+}
+
+
+@dataclass(slots=True)
+class Spawned:
+    """A sandbox that is starting. `socket` is our end of the wire, blocking."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+    backend: str
+    policy: Policy
+    folder: Folder
+    notes: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Why each stronger backend could not be tried."""
+    _killed: bool = field(default=False, repr=False)
+
+    @property
+    def scratch(self) -> Path:
+        """The sandbox's private folder outside; its own scratch may be in memory instead."""
+        return Path(self.folder.path)
+
+    def kill(self) -> None:
+        """End every process of it and take its folder away; idempotent, some milliseconds."""
+        if self._killed:
+            return
+        self._killed = True
+        self.socket.close()
+        processes.kill_below(self.process.pid)
+        self.process.kill()
+        self.process.wait()
+        self.folder.remove()
+
+    def last_words(self) -> str:
+        """The end of what it wrote to stderr while it started; at most a few lines."""
+        try:
+            with open(self.folder.stderr, "rb") as file:
+                file.seek(max(os.fstat(file.fileno()).st_size - 2000, 0))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return " ".join(line.strip() for line in text.splitlines()[-3:])
+
+
+def spawn(
+    policy: Policy,
+    config: Mapping[str, Any],
+    *,
+    module: str | None = WORKER,
+    skip: frozenset[str] = frozenset(),
+) -> Spawned:
+    """Start the strongest backend the policy allows, without waiting for it.
+
+    `module` is what runs inside as __main__ after the self-test (None: nothing, it ends); `skip`
+    are backends that were tried and did not hold. Raises SandboxRefused when none is left.
+    """
+    plan = _plan(policy, config, module)
+    reasons: list[str] = []
+    try:
+        for backend in _ALLOWED[policy.isolation]:
+            if backend.name in skip:
+                continue
+            if reason := backend.unfit(plan):
+                reasons.append(reason)
+                continue
+            return _start(backend, plan, tuple(reasons))
+    except OSError as error:
+        reasons.append(str(error))
+    except BaseException:
+        plan.folder.remove()
+        raise
+    plan.folder.remove()
+    raise SandboxRefused(refusal(policy, reasons))
+
+
+def refusal(policy: Policy, reasons: list[str]) -> str:
+    """The one line that helps."""
+    why = "; ".join(reasons) or "nothing was left to try"
+    return (
+        f"No sandbox with isolation={policy.isolation!r} can be had here ({why}), so nothing was run. "
+        "Install bubblewrap (on Debian or Ubuntu: apt install bubblewrap), "
+        "or see what is missing with: codeact doctor"
+    )
+
+
+def _plan(policy: Policy, config: Mapping[str, Any], module: str | None) -> Plan:
+    uid = os.getuid() if policy.isolation == "none" else plans.unprivileged_uid(policy)
+    try:
+        return plans.draw_up(policy, config, module, uid)
+    except OSError as error:
+        raise SandboxRefused(
+            f"The sandbox's folder below {policy.runtime} cannot be made ({error}), so nothing was run."
+        ) from error
+
+
+def _start(backend: Backend, plan: Plan, failed: tuple[str, ...]) -> Spawned:
+    ours, theirs = socket.socketpair()
+    try:
+        with open(plan.folder.stderr, "ab") as stderr, theirs:
+            process = subprocess.Popen(
+                backend.command(plan, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=(theirs.fileno(),),
+                cwd="/",
+                env={"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+                start_new_session=True,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    return Spawned(process, ours, backend.name, plan.policy, plan.folder, plan.notes, failed)

@@ -1,0 +1,158 @@
+"""The user's folder, looked at before it is shown: is it fit, what in it is kept from whom.
+
+Rule: no link is followed. What is found is remembered by device and inode, so that the self-test
+notices when a name leads somewhere else by the time it is mounted.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import pwd
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.visible import is_below
+
+SECRETS = (
+    ".env", ".env.*", ".envrc", ".netrc", ".pgpass", ".my.cnf", ".npmrc", ".yarnrc*", ".pypirc",
+    ".ssh", ".aws", ".azure", ".boto", ".s3cfg", ".gcloud", ".gnupg", ".kube", ".docker", ".config",
+    ".git-credentials", ".vault-token", ".terraformrc", ".databrickscfg", ".kaggle", ".huggingface",
+    ".snowflake", ".streamlit", ".jupyter", ".ipython", ".password-store", ".secrets*",
+    "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+)  # fmt: skip
+"""Names that hold passwords and keys. Nobody inside reads them, wherever in the folder they lie."""
+
+_SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr")
+_SHARED = ("/", "/tmp", "/var", "/var/tmp", "/home", "/mnt", "/media", "/opt", "/srv")  # noqa: S108
+_SKIPPED = ("node_modules", "site-packages", "__pycache__")
+_DEPTH = 4
+_BUDGET = 5000
+"""Entries looked at when searching for secrets: a few milliseconds."""
+
+_MOVE = "Move it into a folder of its own, or name one with the setting `workspace`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """`masked` and `kept` are paths below `path`: unreadable, and read-only where it is "rw"."""
+
+    path: str | None = None
+    mode: str = "ro"
+    owner: tuple[int, int] = (0, 0)
+    masked: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    marks: dict[str, list[int]] = field(default_factory=dict)
+    """[device, inode] of the folder and of everything in `kept`."""
+    notes: tuple[str, ...] = ()
+
+
+def examine(policy: Policy, home: str) -> Workspace:
+    """The folder as it will be shown; without a path when it must not be."""
+    if policy.workspace is None:
+        return Workspace()
+    path = os.path.realpath(policy.workspace)
+    if reason := _unfit(path, home, os.path.realpath(policy.runtime)):
+        return Workspace(notes=(reason,))
+    found = os.stat(path, follow_symlinks=False)
+    masked, complete = _secrets(path)
+    kept, links = _protected(path) if policy.workspace_mode == "rw" else ([], [])
+    kept = [name for name in kept if name not in masked]
+    notes = [f"{link} is a link and cannot be protected from being replaced." for link in links]
+    if not complete:
+        notes.append(
+            f"{path} is large: files with passwords (.env ...) were searched for in a part of it only."
+        )
+    return Workspace(
+        path=path,
+        mode=policy.workspace_mode,
+        owner=(found.st_uid, found.st_gid),
+        masked=tuple(masked),
+        kept=tuple(kept),
+        marks={name: mark for name in (path, *kept) if (mark := _mark(name))},
+        notes=tuple(notes),
+    )
+
+
+def _unfit(path: str, home: str, runtime: str) -> str | None:
+    """Why this folder cannot be shown, as a sentence; None when it can."""
+    if not os.path.isdir(path):
+        return f"The folder {path} does not exist, so code runs without a workspace."
+    if is_below(os.path.realpath(home), path):
+        return f"The notebook lies in {_named(path, home)}, which is not shown to code. {_MOVE}"
+    if path in _SHARED or path == runtime or any(is_below(path, folder) for folder in _SYSTEM):
+        return f"The notebook lies in {path}, which belongs to the system and is not shown to code. {_MOVE}"
+    if not os.access(path, os.R_OK | os.X_OK):
+        return f"The folder {path} cannot be read, so code runs without a workspace."
+    try:
+        owner_home = pwd.getpwuid(os.stat(path).st_uid).pw_dir
+    except KeyError:
+        return None
+    if owner_home != "/" and os.path.realpath(owner_home) == path:
+        return f"The notebook lies in {path}, a home folder, which is not shown to code. {_MOVE}"
+    return None
+
+
+def _named(path: str, home: str) -> str:
+    return (
+        "your home folder" if path == os.path.realpath(home) else f"{path}, above your home folder"
+    )
+
+
+def _protected(path: str) -> tuple[list[str], list[str]]:
+    """What exists at the top and runs or opens later by itself; and such names that are links."""
+    kept: list[str] = []
+    links: list[str] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.endswith(".ipynb"):
+                (links if entry.is_symlink() else kept).append(entry.path)
+    return sorted(kept), sorted(links)
+
+
+def _secrets(path: str) -> tuple[list[str], bool]:
+    """Files and folders named like SECRETS; False when there was too much to look at it all."""
+    found: list[str] = []
+    waiting = [(path, 0)]
+    seen = 0
+    complete = True
+    while waiting:
+        folder, depth = waiting.pop(0)
+        for entry in _entries(folder):
+            seen += 1
+            if entry.is_symlink():
+                continue
+            if any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in SECRETS):
+                found.append(entry.path)
+            elif entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
+                if depth < _DEPTH and seen < _BUDGET:
+                    waiting.append((entry.path, depth + 1))
+                else:
+                    complete = False
+    return sorted(found), complete
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError:
+        return
+
+
+def _mark(path: str) -> list[int] | None:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return [found.st_dev, found.st_ino]
+
+
+def home_folder() -> str:
+    """The user's home as the account says it, without asking the environment."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return str(Path("~").expanduser())
