@@ -80,7 +80,9 @@ def config_path(environ: Mapping[str, str]) -> Path:
     """Where the user's configuration file is looked for."""
     if named := environ.get("CODEACT_CONFIG"):
         return Path(named)
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
+    base = environ.get("XDG_CONFIG_HOME") or str(
+        Path(environ.get("HOME") or "~").expanduser() / ".config"
+    )
     return Path(base) / "codeact" / "config.toml"
 
 
@@ -187,7 +189,7 @@ def _choice(name: str, raw: Any, where: str) -> str:
 
 def _number(name: str, raw: Any, where: str) -> float:
     try:
-        number = _NUMBERS[name](raw)
+        number: float = _NUMBERS[name](raw)
     except (TypeError, ValueError):
         number = -1
     cut = isinstance(raw, float) and number != raw

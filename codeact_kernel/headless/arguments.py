@@ -116,7 +116,9 @@ def _kernel(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=what)
         where = action.add_mutually_exclusive_group()
         where.add_argument("--user", action="store_true", help="for this user")
-        where.add_argument("--prefix", metavar="P", help="below this folder (default: this Python's)")
+        where.add_argument(
+            "--prefix", metavar="P", help="below this folder (default: this Python's)"
+        )
 
 
 def _agent(parser: argparse.ArgumentParser) -> None:

@@ -72,7 +72,11 @@ def _copy(file: Path, real: Path, target: Path) -> bool:
             "file that could be copied there. Run the command in its folder."
         )
     try:
-        if target.is_file() and not target.is_symlink() and filecmp.cmp(real, target, shallow=False):
+        if (
+            target.is_file()
+            and not target.is_symlink()
+            and filecmp.cmp(real, target, shallow=False)
+        ):
             return False
         with real.open("rb") as taken, target.open("xb") as given:
             shutil.copyfileobj(taken, given)

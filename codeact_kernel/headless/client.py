@@ -25,6 +25,9 @@ from codeact_kernel.trace import edits, events
 GRACE = 10.0
 """Seconds an interrupted cell has before the kernel is killed; the kernel itself needs about two."""
 
+_UNREADABLE = (KeyError, TypeError, AttributeError, ValueError)
+"""What nbclient raises for a message that lacks what its type needs; code inside can send one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFailed:
@@ -157,6 +160,8 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
             self.process_message(message, home, self._index(home))
         except CellExecutionComplete:
             return True
+        except _UNREADABLE as error:
+            self.log.warning("left out a %s: %r", message["msg_type"], error)
         finally:
             self._waiting_clear.discard(parent)
             if self.clear_before_next_output:

@@ -49,6 +49,12 @@ class Ended:
         return self.failed is not None and self.failed.agent and self.failed.name == "UsageError"
 
     @property
+    def in_vain(self) -> bool:
+        """Nothing was done at all: no sandbox, no kernel, or a first task that was wrong."""
+        refused = self.failed is not None and self.failed.name in _OURS
+        return not self.trace.runs and (bool(self.broken) or self.usage_error or refused)
+
+    @property
     def exit_code(self) -> int:
         """The worst of the runs; 0 for a notebook without any whose cells all ran."""
         if self.usage_error:

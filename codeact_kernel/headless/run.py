@@ -65,8 +65,8 @@ def execute(job: Job, target: Target, progress: Progress) -> Ended:
     """Run it, write it, say how it ended. Raises NotebookError when it cannot be written."""
     ended = asyncio.run(_execute(job, target, progress))
     progress.close()
-    if ended.broken and not ended.trace.runs or ended.usage_error and not ended.trace.runs:
-        target.discard()  # nothing was done: what lies there from an earlier run is worth more
+    if ended.in_vain:
+        target.discard()  # what lies there from an earlier run is worth more
     else:
         target.finish(job.notebook)
     return ended

@@ -57,9 +57,7 @@ def replay_demo(arguments: argparse.Namespace) -> Result:
     return _run(arguments, notebook, arguments.out.resolve().parent, arguments.out)
 
 
-def _run(
-    arguments: argparse.Namespace, notebook: NotebookNode, folder: Path, out: Path
-) -> Result:
+def _run(arguments: argparse.Namespace, notebook: NotebookNode, folder: Path, out: Path) -> Result:
     job = run.Job(
         notebook=notebook,
         folder=folder,

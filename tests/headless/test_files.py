@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -51,7 +52,7 @@ def test_a_missing_file_a_folder_and_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_an_old_v4_notebook_gets_ids_and_whole_sources(tmp_path: Path) -> None:
     """A notebook of minor 2 without ids and with lists of lines is read as minor 5."""
-    cell = {
+    cell: dict[str, Any] = {
         "cell_type": "code",
         "metadata": {},
         "source": ["a = 1\n", "a"],
@@ -175,7 +176,7 @@ def test_an_output_nobody_can_read_does_not_spoil_the_file(tmp_path: Path) -> No
         target.finish(made)
     read = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     nbformat.validate(read)
-    assert [output.text for output in read.cells[0].outputs][0] == "kept"
+    assert read.cells[0].outputs[0].text == "kept"
     assert "left out" in read.cells[0].outputs[1].text
 
 

@@ -39,9 +39,7 @@ def reply(cost: float | None = None) -> Reply:
 
 def step(status: Status = Status.OK, thought: str = "Load the data.") -> Step:
     observation = Observation(status=status, text="", seconds=0.25)
-    return Step(
-        number=1, cell="c", replies=(), thought=thought, code="x", observation=observation
-    )
+    return Step(number=1, cell="c", replies=(), thought=thought, code="x", observation=observation)
 
 
 RUN: tuple[Event, ...] = (
