@@ -1,0 +1,116 @@
+"""The conversation: what the model was told and what it said, in order.
+
+Rule: append-only, so that every request is the one before with something added and the provider's
+prefix cache keeps working. The exception is `make_room`: at a high-water mark old observations are
+replaced by a short stub, many at once, and stay so. A change that saves little is not made, since
+it would cost the cache. The notebook keeps the originals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from codeact_kernel.trace.values import Image, Message, Usage
+
+WINDOW = 32_000
+"""Tokens, for a model whose window nobody knows."""
+KEEP = 5
+"""So many of the newest observations are never stubbed at the high-water mark."""
+GAIN = 0.1
+"""What stubbing must save at least, as a part of the conversation."""
+CHARS, IMAGE = 3.5, 1200
+"""Characters of a token, tokens of an image: estimates, anchored on what the provider counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One message. `stub` is what may stand for it later, "" when it must stay."""
+
+    message: Message
+    stub: str = ""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Owned by the loop during a run; handed back at its end, so that the run can be continued."""
+
+    system: str
+    steps: int = 0
+    """Steps taken so far, over all continuations."""
+    _turns: list[_Turn] = field(default_factory=list)
+    _pending: list[_Turn] = field(default_factory=list)
+    _counted: int = 0
+    """What the provider counted for the first `_covered` turns."""
+    _covered: int = 0
+
+    def tell(self, text: str, images: tuple[Image, ...] = (), stub: str = "") -> None:
+        """Something for the next user message. What is told before the next question is one message."""
+        self._pending.append(_Turn(Message(role="user", text=text, images=images), stub))
+
+    def hear(self, text: str, usage: Usage) -> None:
+        """The reply to `messages()`; an empty one is kept as a dash, since providers refuse empty turns."""
+        self._turns.append(_Turn(Message(role="assistant", text=(text.strip() and text) or "-")))
+        if usage.total_tokens and not usage.estimated:
+            self._counted, self._covered = usage.total_tokens, len(self._turns)
+
+    def messages(self) -> tuple[Message, ...]:
+        """What the model is sent now. Roles alternate; the last one is the user's."""
+        self._flush()
+        return (
+            Message(role="system", text=self.system),
+            *(turn.message for turn in self._turns),
+        )
+
+    def tokens(self) -> int:
+        """About how long the conversation is."""
+        self._flush()
+        later = sum(_estimate(turn.message) for turn in self._turns[self._covered :])
+        return later + (self._counted or int(len(self.system) / CHARS))
+
+    def make_room(self, *, keep: int = KEEP) -> bool:
+        """Stub all observations but the newest `keep`. False: it would gain too little, nothing is changed."""
+        self._flush()
+        old = [place for place, turn in enumerate(self._turns) if turn.stub]
+        old = old[: len(old) - keep] if keep else old
+        stubbed = {place: _stubbed(self._turns[place]) for place in old}
+        saved = sum(
+            _estimate(self._turns[place].message) - _estimate(turn.message)
+            for place, turn in stubbed.items()
+        )
+        if saved < GAIN * self.tokens():
+            return False
+        self._turns = [stubbed.get(place, turn) for place, turn in enumerate(self._turns)]
+        self._counted = self._covered = 0
+        return True
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        parts, self._pending = self._pending, []
+        if self._turns and self._turns[-1].message.role == "user":
+            parts.insert(0, self._turns.pop())  # it was never answered
+            self._covered = min(self._covered, len(self._turns))
+        self._turns.append(_joined(parts))
+
+
+def high_water(window: int | None) -> int:
+    """Tokens at which room is made."""
+    return int(min(0.6 * (window or WINDOW), 100_000))
+
+
+def _joined(parts: Sequence[_Turn]) -> _Turn:
+    text = "\n\n".join(part.message.text for part in parts)
+    images = tuple(image for part in parts for image in part.message.images)
+    # A user's words must outlive the stub of the observation they came with.
+    stub = "\n\n".join(part.stub or part.message.text for part in parts)
+    stubs = any(part.stub for part in parts)
+    return _Turn(Message(role="user", text=text, images=images), stub if stubs else "")
+
+
+def _stubbed(turn: _Turn) -> _Turn:
+    return _Turn(replace(turn.message, text=turn.stub, images=()))
+
+
+def _estimate(message: Message) -> int:
+    return int(len(message.text) / CHARS) + 4 + IMAGE * len(message.images)

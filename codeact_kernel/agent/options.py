@@ -1,0 +1,43 @@
+"""What shapes a run besides its limits. Frozen; the kernel room makes it from the user's options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What code may not do, said early. A linter that teaches, not a boundary: that is the sandbox.
+
+    `imports`: the only modules that may be imported, None = any. `dynamic`: whether exec, eval and
+    the like are allowed. `shell`: whether shell commands and pip are. `folders`: where files named
+    by an absolute path may lie, None = anywhere.
+    """
+
+    imports: frozenset[str] | None = None
+    dynamic: bool = True
+    shell: bool = True
+    folders: tuple[str, ...] | None = None
+
+    @classmethod
+    def strict(cls, imports: frozenset[str], folders: tuple[str, ...]) -> Rules:
+        """The rules of profile `strict`."""
+        return cls(imports=imports, dynamic=False, shell=False, folders=folders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the loop behaves.
+
+    `approve`: never, ask or risky; the gate does the asking, the loop only decides what it is told.
+    `vision`: whether plots are shown to the model, None = as the model can. `record`: what else
+    the run's header says (profile, grade), plain JSON.
+    """
+
+    approve: str = "never"
+    vision: bool | None = None
+    format: str = "fenced"
+    rules: Rules = field(default_factory=Rules)
+    record: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,107 @@
+"""A model that says again what a saved trace says a model said. No network, no litellm.
+
+Rule: replies come in the recorded order, to the letter, with the recorded usage and the name of
+the model that wrote them. That the notebook now asks something else than it did then is said once
+for each run, and never hidden: the recorded replies may not fit any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from codeact_kernel.agent.ports import Chunk, Finished
+from codeact_kernel.errors import ReplayEnded
+from codeact_kernel.trace.digest import digest
+from codeact_kernel.trace.values import Message, Reply, Run, Trace
+
+PIECE = 24
+"""Characters in a chunk."""
+
+
+@dataclass(slots=True)
+class _Tape:
+    """One recorded run and how far it has been played."""
+
+    run: Run
+    place: int = 0
+    said: bool = False
+    """Whether it was said that the prompt differs."""
+
+    def next(self) -> tuple[int, Reply] | None:
+        """The next reply and the number of its step, None at the end."""
+        replies = [(step.number, reply) for step in self.run.steps for reply in step.replies]
+        if self.place >= len(replies):
+            return None
+        self.place += 1
+        return replies[self.place - 1]
+
+
+class ReplayModel:
+    """Plays the runs of a trace: for each new conversation the first unused run with its task,
+    otherwise the first unused one. A Model (agent/ports.py)."""
+
+    def __init__(
+        self, trace: Trace, *, name: str, window: int | None = None, sees: bool | None = None
+    ) -> None:
+        self._unused = list(trace.runs)
+        self._tape: _Tape | None = None
+        self._name, self._window = name, window
+        self._sees = any(run.settings.get("vision") for run in trace.runs) if sees is None else sees
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def sees(self) -> bool:
+        return self._sees
+
+    @property
+    def window(self) -> int | None:
+        return self._window
+
+    async def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
+        """The next recorded reply in small chunks. Raises ReplayEnded."""
+        tape = self._tape_for(messages)
+        found = tape.next()
+        if found is None:
+            raise ReplayEnded(
+                f"The recording {self._name} has no further reply for this task. "
+                "The recorded run went another way or was stopped here; choose a live model to go on."
+            )
+        number, reply = found
+        for start in range(0, len(reply.text), PIECE):
+            yield Chunk(text=reply.text[start : start + PIECE])
+            await asyncio.sleep(0)
+        notice = self._notice(tape, number, reply, messages)
+        yield Finished(usage=reply.usage, model=reply.model, notice=notice)
+
+    def _tape_for(self, messages: Sequence[Message]) -> _Tape:
+        """The tape that goes on, or another one when a conversation begins."""
+        begins = not any(message.role == "assistant" for message in messages)
+        if self._tape is None or (begins and self._tape.place):
+            self._tape = _Tape(self._choose(messages))
+        return self._tape
+
+    def _choose(self, messages: Sequence[Message]) -> Run:
+        if not self._unused:
+            raise ReplayEnded(
+                f"The recording {self._name} has no run left that was not played yet. "
+                "Restart the kernel to play it from the beginning, or choose a live model."
+            )
+        asked = next((message.text for message in messages if message.role == "user"), "")
+        fits = [run for run in self._unused if run.task.strip() and run.task.strip() in asked]
+        run = max(fits, key=lambda each: len(each.task), default=self._unused[0])
+        self._unused.remove(run)
+        return run
+
+    def _notice(self, tape: _Tape, number: int, reply: Reply, messages: Sequence[Message]) -> str:
+        if tape.said or reply.prompt == digest(messages):
+            return ""
+        tape.said = True
+        return (
+            f"From step {number} on the model is asked something else than when this run was "
+            "recorded, so the recorded replies may not fit any more."
+        )
