@@ -1,7 +1,8 @@
 """The kernel spec: the one in memory that headless runs use, and the installed one that Jupyter finds.
 
 Rule: a run always uses the kernel of the Python it was started with, whatever spec of that name is
-installed elsewhere. `SPEC` is the same as kernelspec/kernel.json in the wheel (a test compares them).
+installed elsewhere. `-P`: the kernel starts in the notebook's folder, where an agent may write; a
+module it left there must not be imported by the trusted side. `SPEC` is the same as kernelspec/kernel.json in the wheel (a test compares them).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from codeact_kernel.errors import UsageError
 NAME = "codeact"
 DISPLAY_NAME = "CodeAct (Python 3)"
 SPEC: dict[str, Any] = {
-    "argv": ["python", "-m", "codeact_kernel.kernel", "-f", "{connection_file}"],
+    "argv": ["python", "-P", "-m", "codeact_kernel.kernel", "-f", "{connection_file}"],
     "display_name": DISPLAY_NAME,
     "language": "python",
     "interrupt_mode": "message",

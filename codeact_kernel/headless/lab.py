@@ -24,7 +24,7 @@ def command(notebook: Path | None, more: Sequence[str] = ()) -> list[str]:
     if notebook is not None and not notebook.exists():
         raise UsageError(f"There is no file {notebook}.")
     opened = [str(notebook)] if notebook else []
-    return [sys.executable, "-m", "jupyterlab", *more, *opened]
+    return [sys.executable, "-P", "-m", "jupyterlab", *more, *opened]
 
 
 def environment(state: Path) -> dict[str, str]:
