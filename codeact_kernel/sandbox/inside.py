@@ -28,6 +28,8 @@ def main() -> None:
     sys.path.append(orders["package"])
     try:
         _close_all_but(wire)
+        if orders["guard"]:
+            _guard()
         abi = _build_walls(orders) if orders["walls"] else _no_walls(orders)
         _report(wire, orders, abi)
     except Exception as error:  # noqa: BLE001 - whatever it was, no code may run now
@@ -37,16 +39,18 @@ def main() -> None:
         _become(orders["module"], wire, orders)
 
 
+def _guard() -> None:
+    from codeact_kernel.sandbox.layers import processes
+
+    processes.guard()
+
+
 def _build_walls(orders: Mapping[str, Any]) -> int:
     """Every layer; the Landlock version in force."""
     from codeact_kernel.sandbox.layers import capabilities, idmap, landlock, rlimits, seccomp
 
-    if orders["guard"]:
-        from codeact_kernel.sandbox.layers import processes
-
-        if orders["count_tasks"]:
-            orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
-        processes.guard()
+    if orders["count_tasks"]:
+        orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
     for path, uid, gid in orders["swap_owner"]:
         try:
             idmap.swap_owner(path, (uid, gid), orders["uid"])
@@ -57,9 +61,15 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     capabilities.die_with_parent()
     rlimits.restrict(orders["limits"])
     _set_scene(orders)
-    abi = landlock.restrict((path, kind) for path, kind in orders["grants"])
+    abi = landlock.restrict(_grants(orders))
     seccomp.restrict()
     return abi
+
+
+def _grants(orders: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rules are about files, not names: /proc/self has to be the folder it stands for now."""
+    ours = f"/proc/{os.getpid()}"
+    return [(ours if path == "/proc/self" else path, kind) for path, kind in orders["grants"]]
 
 
 def _no_walls(orders: Mapping[str, Any]) -> int:

@@ -128,7 +128,7 @@ def verify(report: Report, policy: Policy) -> list[str]:
         unmet += _missing_namespaces(report)
     elif not report.landlock_abi:
         unmet.append("Landlock is not in force")
-    if policy.workspace_mode == "ro" and report.workspace == "rw":
+    if policy.workspace_mode == "ro" and report.workspace in ("rw", "partly"):
         unmet.append("the workspace can be written")
     return unmet
 

@@ -24,6 +24,7 @@ FAMILIES = {
     "vsock": 40,
 }
 _CLONE_NEWUSER = 0x10000000
+_ENTRIES = 50
 _NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 
 
@@ -92,13 +93,25 @@ def _list(path: str) -> None:
 
 
 def _workspace(path: str | None) -> str:
-    """ "none", "ro", "rw", or the errno that listing it gave."""
+    """One of none, ro, rw, partly (only entries of it can be written), or the errno listing gave."""
     if path is None:
         return "none"
     seen = _tried(_list, path)
     if seen != "done":
         return seen
-    return "rw" if _tried(_write, path) == "done" else "ro"
+    if _tried(_write, path) == "done":
+        return "rw"
+    entries = [os.path.join(path, name) for name in os.listdir(path)[:_ENTRIES]]
+    return "partly" if any(_tried(_change, entry) == "done" for entry in entries) else "ro"
+
+
+def _change(path: str) -> None:
+    """Open for writing without changing anything."""
+    if os.path.isdir(path):
+        _write(path)
+    else:
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        os.close(os.open(path, flags))
 
 
 def _is(path: str, mark: list[int]) -> bool:

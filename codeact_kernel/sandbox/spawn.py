@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox import plan as plans
-from codeact_kernel.sandbox.backends import bubblewrap, none
+from codeact_kernel.sandbox.backends import bubblewrap, landlock, none
 from codeact_kernel.sandbox.folder import Folder
 from codeact_kernel.sandbox.layers import processes
 from codeact_kernel.sandbox.plan import Plan
@@ -30,16 +31,21 @@ class Backend:
     """A way to start a sandbox; see `backends/__init__.py`."""
 
     name: str
-    unfit: Callable[[Plan], str | None]
+    unfit: Callable[[], str | None]
+    user: Callable[[Policy], int]
     command: Callable[[Plan, int], list[str]]
+    shortcomings: Callable[[Plan], Iterable[str]]
 
 
-_BUBBLEWRAP = Backend(bubblewrap.NAME, bubblewrap.unfit, bubblewrap.command)
-_NONE = Backend(none.NAME, none.unfit, none.command)
+def _backend(module: ModuleType) -> Backend:
+    return Backend(module.NAME, module.unfit, module.user, module.command, module.shortcomings)
+
+
+_BUBBLEWRAP, _LANDLOCK, _NONE = map(_backend, (bubblewrap, landlock, none))
 _ALLOWED = {
-    "auto": (_BUBBLEWRAP,),
+    "auto": (_BUBBLEWRAP, _LANDLOCK),
     "namespaces": (_BUBBLEWRAP,),
-    "landlock": (),
+    "landlock": (_LANDLOCK,),
     "none": (_NONE,),
 }
 
@@ -97,22 +103,22 @@ def spawn(
     `module` is what runs inside as __main__ after the self-test (None: nothing, it ends); `skip`
     are backends that were tried and did not hold. Raises SandboxRefused when none is left.
     """
-    plan = _plan(policy, config, module)
     reasons: list[str] = []
-    try:
-        for backend in _ALLOWED[policy.isolation]:
-            if backend.name in skip:
-                continue
-            if reason := backend.unfit(plan):
-                reasons.append(reason)
-                continue
+    for backend in _ALLOWED[policy.isolation]:
+        if backend.name in skip:
+            continue
+        if reason := backend.unfit():
+            reasons.append(reason)
+            continue
+        plan = _plan(policy, config, module, backend.user(policy))
+        try:
             return _start(backend, plan, tuple(reasons))
-    except OSError as error:
-        reasons.append(str(error))
-    except BaseException:
-        plan.folder.remove()
-        raise
-    plan.folder.remove()
+        except OSError as error:
+            reasons.append(f"{backend.name}: {error}")
+            plan.folder.remove()
+        except BaseException:
+            plan.folder.remove()
+            raise
     raise SandboxRefused(refusal(policy, reasons))
 
 
@@ -126,8 +132,7 @@ def refusal(policy: Policy, reasons: list[str]) -> str:
     )
 
 
-def _plan(policy: Policy, config: Mapping[str, Any], module: str | None) -> Plan:
-    uid = os.getuid() if policy.isolation == "none" else plans.unprivileged_uid(policy)
+def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: int) -> Plan:
     try:
         return plans.draw_up(policy, config, module, uid)
     except OSError as error:
@@ -153,4 +158,5 @@ def _start(backend: Backend, plan: Plan, failed: tuple[str, ...]) -> Spawned:
     except BaseException:
         ours.close()
         raise
-    return Spawned(process, ours, backend.name, plan.policy, plan.folder, plan.notes, failed)
+    notes = (*plan.notes, *backend.shortcomings(plan))
+    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes, failed)

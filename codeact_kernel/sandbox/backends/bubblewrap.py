@@ -11,10 +11,12 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
 
 from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.folder import ETC_STUBS
 from codeact_kernel.sandbox.plan import Plan
+from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below, package_folder
 
 NAME = "bubblewrap"
@@ -25,9 +27,19 @@ _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_ADMIN")
 """For the launcher, as root: change user, empty the bounding set, swap the workspace's owner."""
 
 
-def unfit(plan: Plan) -> str | None:
+def unfit() -> str | None:
     """Why it cannot be tried here."""
     return None if program() else "bubblewrap (bwrap) is not installed"
+
+
+def user(policy: Policy) -> int:
+    """As root always somebody else: what that user cannot reach is mounted for it."""
+    return plans.unprivileged_uid(policy)
+
+
+def shortcomings(plan: Plan) -> Iterator[str]:
+    """Nothing that could be known before it runs."""
+    yield from ()
 
 
 def program() -> str | None:

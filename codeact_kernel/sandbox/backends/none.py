@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
 
 from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.plan import Plan
+from codeact_kernel.sandbox.policy import Policy
 
 NAME = "none"
 
 
-def unfit(plan: Plan) -> str | None:
-    """It always can."""
+def unfit() -> str | None:
+    """It always can be had."""
     return None
+
+
+def user(policy: Policy) -> int:
+    """Nobody else than we are."""
+    return os.getuid()
+
+
+def shortcomings(plan: Plan) -> Iterator[str]:
+    """Everything."""
+    yield "There is no sandbox: code can do whatever you can do on this machine."
 
 
 def command(plan: Plan, wire: int) -> list[str]:
     """The launcher with its orders."""
     scratch = plan.folder.scratch
-    backend = {"walls": False, "uid": None}
+    backend = {"walls": False, "guard": True, "uid": None}
     orders = plans.orders(plan, scratch=scratch, tmp=scratch, backend=backend)
     return [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]

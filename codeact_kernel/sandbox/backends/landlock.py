@@ -1,0 +1,134 @@
+"""Landlock, seccomp and limits alone, where no namespaces can be had.
+
+Files, sockets and programs outside are out of reach all the same. What it cannot do is said in the
+report: hide names, cap the size of scratch, give a /dev/shm, protect one file in a writable folder.
+Rule: Landlock only ever adds, so a folder with protected entries is granted entry by entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+
+from codeact_kernel.sandbox import plan as plans
+from codeact_kernel.sandbox import visible as visibles
+from codeact_kernel.sandbox import workspace as workspaces
+from codeact_kernel.sandbox.layers import landlock
+from codeact_kernel.sandbox.plan import Plan
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.workspace import Workspace
+
+NAME = "landlock"
+
+Grant = tuple[str, str]
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_PROC = ("self", "cpuinfo", "meminfo", "stat", "version", "filesystems", "loadavg", "sys/vm")
+
+
+def unfit() -> str | None:
+    """Why it cannot be tried here."""
+    return None if landlock.abi() else "this Linux kernel has no Landlock"
+
+
+def user(policy: Policy) -> int:
+    """As root somebody else, but only where that user could get to the interpreter at all."""
+    uid = plans.unprivileged_uid(policy)
+    if uid == os.getuid():
+        return uid
+    shown = visibles.environment(workspaces.home_folder(), os.getcwd()).paths
+    return uid if all(map(_reachable, shown)) else os.getuid()
+
+
+def command(plan: Plan, wire: int) -> list[str]:
+    """The launcher with its orders: it is its own guardian's child."""
+    scratch = plan.folder.scratch
+    orders = plans.orders(
+        plan,
+        scratch=scratch,
+        tmp=scratch,
+        backend={
+            "guard": True,
+            "count_tasks": not plan.drops,
+            "grants": [*_environment(plan), (scratch, "write"), *_workspace(plan.workspace)],
+        },
+    )
+    orders["look"]["masked"] = list(_hidden_files(plan.workspace))
+    return [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
+
+
+def shortcomings(plan: Plan) -> Iterator[str]:
+    """What this plan cannot give without namespaces, for the report."""
+    shown = plan.workspace
+    if shown.path and shown.mode == "rw" and (shown.kept or shown.masked):
+        yield (
+            f"New files can be made in the folders below {shown.path}, but not beside the notebook: "
+            "without namespaces nothing in it could be protected otherwise."
+        )
+    if plan.uid == 0:
+        yield (
+            "Python lies below a folder that only root may enter, so code runs with root's user id "
+            "(without any capability), and the number of its processes is not limited."
+        )
+
+
+def _environment(plan: Plan) -> Iterator[Grant]:
+    for path in (*visibles.SYSTEM, *visibles.ETC, *plan.visible.paths):
+        if os.path.exists(path):
+            yield os.path.realpath(path), "read"
+    for name in _PROC:
+        yield f"/proc/{name}", "read"
+    for name in _DEVICES:
+        yield f"/dev/{name}", "device"
+    if plan.fonts:
+        yield plan.fonts, "read"
+
+
+def _workspace(shown: Workspace) -> Iterator[Grant]:
+    if shown.path is None:
+        return
+    kind = "write" if shown.mode == "rw" else "read"
+    apart = {*shown.masked, *shown.kept}
+    waiting = [shown.path]
+    while waiting:
+        folder = waiting.pop()
+        if not any(visibles.is_below(path, folder) for path in apart):
+            yield folder, kind
+            continue
+        yield folder, "list"
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or entry.path in shown.masked:
+                    continue
+                if entry.path in shown.kept:
+                    yield entry.path, "read"
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    yield entry.path, kind
+
+
+def _hidden_files(shown: Workspace) -> Iterator[str]:
+    """Files the self-test must not be able to open; a hidden folder's names cannot be hidden."""
+    for path in shown.masked:
+        if os.path.isdir(path):
+            with os.scandir(path) as entries:
+                yield from [entry.path for entry in entries if entry.is_file()][:3]
+        else:
+            yield path
+
+
+def _reachable(path: str) -> bool:
+    """Could any user read this, as far as file permissions go?"""
+    path = os.path.realpath(path)
+    mode = os.stat(path).st_mode
+    needed = 0o005 if stat.S_ISDIR(mode) else 0o004
+    if mode & needed != needed:
+        return False
+    while (path := os.path.dirname(path)) != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+    return True
