@@ -51,6 +51,9 @@ class FakeModel:
         self.closed = 0
         self.stalled = asyncio.Event()
 
+    async def prepare(self) -> None:
+        """Is ready."""
+
     async def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
         self.asked.append(tuple(messages))
         try:

@@ -94,7 +94,7 @@ async def run(
     what the user added, "" for nothing. Limits count anew. Cancelling the task that awaits this
     stops the run: it still returns normally.
     """
-    settings = _settings(limits, options, model)
+    settings = _settings(limits, options)
     emit(RunStarted(id=run_id, task=task.text, model=model.name, cell=cell, settings=settings))
     known = conversation is not None
     walk = _Walk(
@@ -125,7 +125,7 @@ async def run(
     )
 
 
-def _settings(limits: Limits, options: Options, model: Model) -> dict[str, Any]:
+def _settings(limits: Limits, options: Options) -> dict[str, Any]:
     """The header's settings: plain JSON."""
     return {
         "steps": limits.steps,
@@ -133,7 +133,7 @@ def _settings(limits: Limits, options: Options, model: Model) -> dict[str, Any]:
         "tokens": limits.tokens,
         "seconds": limits.seconds,
         "approve": options.approve,
-        "vision": _sees(options, model),
+        "vision": options.vision,
         "format": options.format,
         **options.record,
     }
@@ -163,6 +163,7 @@ class _Walk:
 
     async def to_the_end(self, task: Task, *, known: bool) -> Ending:
         try:
+            await self.model.prepare()
             self.around = await self.runtime.surroundings()
             self.conversation.tell(self._first_words(task, known))
             ending = self.meter.reached()

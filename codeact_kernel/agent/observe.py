@@ -24,6 +24,7 @@ DELTA_LINES = 20
 _ADDRESS = re.compile(r"(?<= at )0x[0-9A-Fa-f]+")
 _LIBRARY = re.compile(r"^File .*(?:site-packages|dist-packages|[/\\]lib[/\\]python3)")
 _FRAME = re.compile(r"^(?:File |Cell In\[\d+\]|Input In )")
+_ARROW = re.compile(r"^-+> ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,23 +176,30 @@ def _results(outputs: Sequence[Output]) -> list[str]:
 
 
 def short_traceback(output: Output) -> str:
-    """The frames of the notebook's own code and the error itself, the last lines when it is long."""
+    """The notebook's own frames, each as its place and its line, then the error; the last lines
+    when it is long."""
     entries = [without_ansi(str(entry)).strip("\n") for entry in output.get("traceback") or ()]
-    error = f"{output.get('ename', 'Error')}: {output.get('evalue', '')}".rstrip(": ")
-    kept = [
-        entry
-        for entry in entries
-        if entry.strip("- ")
-        and "Traceback (most recent call last)" not in entry
-        and not _LIBRARY.match(entry)
-    ]
-    if not kept or not any(_FRAME.match(entry) for entry in kept):
-        kept = [*kept, error] if not kept or error.split("\n")[0] not in kept[-1] else kept
+    kept = [_frame(entry) for entry in entries if _is_ours(entry)]
+    if not any(entry.strip() for entry in kept):
+        kept = [f"{output.get('ename', 'Error')}: {output.get('evalue', '')}"]
     lines = [_clamp(line) for line in "\n".join(kept).split("\n")]
     if len(lines) > TRACEBACK_LINES:
         lines = ["[…]", *lines[-TRACEBACK_LINES:]]
     text = "\n".join(lines)
     return text if len(text) <= TRACEBACK else f"[…] {text[-TRACEBACK:]}"
+
+
+def _is_ours(entry: str) -> bool:
+    """Whether a piece of a traceback says something of the notebook's code or of the error."""
+    heading = not entry.strip("- ") or "Traceback (most recent call last)" in entry
+    return not heading and not _LIBRARY.match(entry)
+
+
+def _frame(entry: str) -> str:
+    """A frame without the lines around the one that failed."""
+    first, *rest = entry.split("\n")
+    failed = [line for line in rest if _ARROW.match(line)]
+    return "\n".join([first, *failed]) if _FRAME.match(first) and failed else entry
 
 
 # ── images ───────────────────────────────────────────────────────────────────────────────────────

@@ -49,14 +49,21 @@ class Model(Protocol):
         """As the user named it, "anthropic/claude-sonnet-4-6"."""
         ...
 
+    async def prepare(self) -> None:
+        """Get ready, off the event loop where it takes long. Done again it costs nothing.
+
+        Raises errors.ModelError for what can be known before asking: no key, no such provider.
+        """
+        ...
+
     @property
     def sees(self) -> bool:
-        """Whether it takes images."""
+        """Whether it takes images. Known after `prepare`."""
         ...
 
     @property
     def window(self) -> int | None:
-        """Tokens it can read, None when nobody knows."""
+        """Tokens it can read, None when nobody knows. Known after `prepare`."""
         ...
 
     def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:

@@ -1,11 +1,41 @@
-"""litellm behind our Model port: the only importer of litellm, and only when a model is asked."""
+"""litellm behind our Model port.
+
+Rule: one request per question, no retry of its own (agent/ask.py retries), and the stream is
+closed however the reading ends, because only that stops the provider. What the model can do is
+looked up in litellm's table and otherwise taken cautiously; the user's settings go before both.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from codeact_kernel.agent.ports import Chunk, Finished
-from codeact_kernel.trace.values import Message
+from codeact_kernel.errors import StreamCut, UnknownModel
+from codeact_kernel.models.loading import load
+from codeact_kernel.models.translate import missing_key, translate, unknown_provider
+from codeact_kernel.trace.values import Message, Usage
+
+SILENCE = 300.0
+"""Seconds without a byte after which the provider counts as gone."""
+OUTPUT = 16_000
+"""Tokens of a reply, for providers that want a number."""
+_MARKS = [{"location": "message", "role": "system"}, {"location": "message", "index": -1}]
+"""Where the prompt cache of the Anthropic family is told to look; others take offence at marks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What litellm's table knows of a model."""
+
+    name: str
+    """As litellm is given it."""
+    provider: str
+    window: int | None
+    sees: bool
+    output: int | None
 
 
 class LiteLLMModel:
@@ -19,8 +49,14 @@ class LiteLLMModel:
         api_key: str = "",
         window: int | None = None,
         sees: bool | None = None,
+        silence: float = SILENCE,
     ) -> None:
-        self._name = name
+        self._name, self._address = name, api_base
+        # A server named by its address never gets the key that is meant for the provider itself.
+        self._key = api_key or ("none" if api_base else "")
+        self._window, self._sees, self._silence = window, sees, silence
+        self._litellm: Any = None
+        self._known: _Known | None = None
 
     @property
     def name(self) -> str:
@@ -28,16 +64,158 @@ class LiteLLMModel:
 
     @property
     def sees(self) -> bool:
-        return False
+        if self._sees is not None:
+            return self._sees
+        return self._known is not None and self._known.sees
 
     @property
     def window(self) -> int | None:
-        return None
+        if self._window is not None:
+            return self._window
+        return self._known.window if self._known is not None else None
+
+    async def prepare(self) -> None:
+        """Import litellm and look the model up. Raises UnknownModel or MissingKey."""
+        if self._known is None:
+            self._litellm = await asyncio.to_thread(load)
+            known = await asyncio.to_thread(_look_up, self._litellm, self._name, self._address)
+            if not self._key:
+                _require_key(self._litellm, known.name, self._name)
+            self._known = known
 
     async def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
-        raise NotImplementedError
-        yield Chunk(text="")
+        """One reply; see the port. Raises ModelError."""
+        await self.prepare()
+        begun = False
+        stream: Any = None
+        reading = _Reading(self._litellm, self._request(messages))
+        try:
+            stream = await self._litellm.acompletion(**reading.request)
+            async for chunk in stream:
+                if text := reading.take(chunk):
+                    begun = True
+                    yield Chunk(text=text)
+            yield reading.finished(self._name)
+        except StreamCut:
+            raise
+        except Exception as error:  # noqa: BLE001 -- litellm raises whatever its providers raise
+            raise translate(
+                error, model=self._name, address=self._address, key=self._key, begun=begun
+            ) from error
+        finally:
+            if stream is not None:
+                await stream.aclose()
+
+    def _request(self, messages: Sequence[Message]) -> dict[str, Any]:
+        assert self._known is not None  # noqa: S101 -- after prepare
+        request: dict[str, Any] = {
+            "model": self._known.name,
+            "messages": [_wire_message(message) for message in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_retries": 0,
+            "timeout": self._silence,
+            "drop_params": True,
+        }
+        if self._address:
+            request["api_base"] = self._address
+        if self._key:
+            request["api_key"] = self._key
+        if self._known.provider == "anthropic":
+            request["cache_control_injection_points"] = [dict(mark) for mark in _MARKS]
+            request["max_tokens"] = min(OUTPUT, self._known.output or OUTPUT)
+        return request
 
 
-def prewarm() -> None:
-    """Import litellm now (2 to 6 seconds); for a background thread."""
+class _Reading:
+    """One stream on its way: the chunks so far, and what they come to."""
+
+    def __init__(self, litellm: Any, request: dict[str, Any]) -> None:
+        self._litellm = litellm
+        self.request = request
+        self._chunks: list[Any] = []
+        self._reason: str | None = None
+
+    def take(self, chunk: Any) -> str:
+        """The text in a chunk, "" when it has none."""
+        self._chunks.append(chunk)
+        if not chunk.choices:  # a chunk of usage alone
+            return ""
+        self._reason = getattr(chunk.choices[0], "finish_reason", None) or self._reason
+        return getattr(chunk.choices[0].delta, "content", None) or ""
+
+    def finished(self, name: str) -> Finished:
+        """What it cost. Raises StreamCut when the provider stopped without saying why."""
+        if self._reason is None:
+            raise StreamCut(f"The reply of {name} ended without its end.", retryable=True)
+        full = self._litellm.stream_chunk_builder(self._chunks, messages=self.request["messages"])
+        usage = getattr(full, "usage", None)
+        return Finished(
+            usage=Usage(
+                input_tokens=_count(usage, "prompt_tokens"),
+                output_tokens=_count(usage, "completion_tokens"),
+                cached_tokens=_count(
+                    getattr(usage, "prompt_tokens_details", None), "cached_tokens"
+                ),
+                cost=self._cost(full),
+                estimated=not any(getattr(chunk, "usage", None) for chunk in self._chunks),
+            ),
+            model=name,
+            truncated=self._reason == "length",
+        )
+
+    def _cost(self, full: Any) -> float | None:
+        """USD, None when litellm has no price for the model."""
+        try:
+            return float(self._litellm.completion_cost(full, model=self.request["model"]))
+        except Exception:  # noqa: BLE001 -- a plain Exception is what it raises for "no price"
+            return None
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _look_up(litellm: Any, name: str, address: str) -> _Known:
+    """What litellm knows of the model. Raises UnknownModel when it knows no such provider."""
+    try:
+        _, provider, _, _ = litellm.get_llm_provider(name)
+        full = name
+    except litellm.exceptions.BadRequestError as error:
+        if not address:
+            raise UnknownModel(unknown_provider(name)) from error
+        full, provider = f"openai/{name}", "openai"
+    try:
+        facts = litellm.get_model_info(full)
+    except Exception:  # noqa: BLE001 -- a plain Exception is what it raises for "not mapped"
+        facts = {}
+    return _Known(
+        name=full,
+        provider=provider,
+        window=facts.get("max_input_tokens"),
+        sees=bool(facts.get("supports_vision")),
+        output=facts.get("max_output_tokens"),
+    )
+
+
+def _require_key(litellm: Any, full: str, name: str) -> None:
+    missing = litellm.validate_environment(full).get("missing_keys") or []
+    if missing:
+        raise missing_key(name, tuple(missing))
+
+
+def _wire_message(message: Message) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    pictures = [
+        {
+            "type": "image_url",
+            "image_url": {"url": f"data:{image.mime};base64,{image.data.strip()}"},
+        }
+        for image in message.images
+    ]
+    return {"role": message.role, "content": [{"type": "text", "text": message.text}, *pictures]}
+
+
+def _count(usage: Any, name: str) -> int:
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) else 0

@@ -48,7 +48,10 @@ class ReplayModel:
         self._unused = list(trace.runs)
         self._tape: _Tape | None = None
         self._name, self._window = name, window
-        self._sees = any(run.settings.get("vision") for run in trace.runs) if sees is None else sees
+        self._sees = _saw(trace) if sees is None else sees
+
+    async def prepare(self) -> None:
+        """Nothing is needed."""
 
     @property
     def name(self) -> str:
@@ -105,3 +108,9 @@ class ReplayModel:
             f"From step {number} on the model is asked something else than when this run was "
             "recorded, so the recorded replies may not fit any more."
         )
+
+
+def _saw(trace: Trace) -> bool:
+    """Whether the recorded model was shown an image."""
+    steps = (step for run in trace.runs for step in run.steps)
+    return any(step.observation.images for step in steps if step.observation is not None)

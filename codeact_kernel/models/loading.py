@@ -1,0 +1,40 @@
+"""Getting litellm into the process: late, once, quiet, and without it calling home.
+
+Rule: nothing else imports litellm. It takes seconds and 170 MB, so it is imported when a model is
+first prepared, in a thread; `prewarm` does it ahead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+import warnings
+from typing import Any
+
+_LOCK = threading.Lock()
+_OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+
+
+def load() -> Any:
+    """The litellm module. Blocks for seconds the first time; any thread may call it."""
+    with _LOCK:
+        for name in _OFFLINE:
+            # litellm reads these at import; without them it fetches price lists from the network.
+            os.environ.setdefault(name, "True")  # noqa: TID251 -- its only way to be told
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its dependencies deprecate each other
+            litellm = importlib.import_module("litellm")
+        # Both print into whatever has our standard output, which may be somebody's notebook.
+        litellm.suppress_debug_info = True
+        for name in _LOGGERS:
+            logger = logging.getLogger(name)
+            logger.handlers[:] = [logging.NullHandler()]  # what is logged goes to our own handlers
+        return litellm
+
+
+def prewarm() -> None:
+    """Import litellm now; for a background thread once the kernel has answered its first request."""
+    load()
