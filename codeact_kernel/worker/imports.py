@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any
 
 
 def restrict(allowed: frozenset[str], profile: str) -> None:
@@ -18,9 +17,9 @@ def restrict(allowed: frozenset[str], profile: str) -> None:
 
     def checked(
         name: str,
-        globals: Mapping[str, Any] | None = None,
-        locals: Mapping[str, Any] | None = None,
-        fromlist: Sequence[str] = (),
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
         top = name.partition(".")[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any, NoReturn
@@ -94,8 +95,9 @@ class WireKernel(IPythonKernel):
             return parent_id(self.get_parent("shell"))
 
         calls = Calls(self.link, parent)
-        self.shell.extra_names = {"final_answer": make_final_answer(self.shell, calls, parent)}
-        self.shell.bind_extra_names()
+        shell: Any = self.shell
+        shell.extra_names = {"final_answer": make_final_answer(shell, calls, parent)}
+        shell.bind_extra_names()
 
     # -- the life of the process ------------------------------------------------------------
 
@@ -128,7 +130,7 @@ class WireKernel(IPythonKernel):
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
         for stream in (sys.__stdout__, sys.__stderr__):
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True, write_through=True)
         sys.stdout = Stream(self.link, "stdout", 1)
         sys.stderr = Stream(self.link, "stderr", 2)
@@ -191,8 +193,8 @@ class WireKernel(IPythonKernel):
         await self.shell_handlers[msg["msg_type"]](self.shell_stream, [], msg)
         self._publish_status("idle", "shell", parent=msg)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = self._loop.create_task(work, context=self._context)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work, context=self._context)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-import _signal  # the signal module's wrapper builds enums, ten times the cost of the call
+import _signal  # type: ignore[import-not-found]  # signal's own wrapper builds enums, tenfold cost
 import array
 import fcntl
 import os

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import threading
+from typing import NoReturn
 
 
 class UnknownLoop(RuntimeError):
@@ -45,7 +46,7 @@ def check() -> None:
         loop.close()
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End this process as an interpreter does: threads, then atexit, then out.
 
     Not `sys.exit`: the stack below belongs to the supervisor this process was forked from.

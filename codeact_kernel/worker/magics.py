@@ -13,6 +13,6 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 class AgentMagics(Magics):
     """Holds the magic's name; the work is done outside."""
 
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @line_cell_magic
     def agent(self, line: str, cell: str | None = None) -> None:
         """Give a task to a language model, which works it out in cells of this notebook."""

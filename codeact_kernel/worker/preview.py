@@ -65,10 +65,12 @@ _MAPPINGS: dict[type, tuple[str, str]] = {
 }
 SEQUENCES = frozenset(_BRACKETS)
 MAPPINGS = frozenset(_MAPPINGS) - {types.MappingProxyType}
-FRAMES = frozenset(
-    """cudf cupy dask geopandas jax jaxlib modin numpy pandas polars pyarrow scipy tensorflow torch
-    xarray""".split()
-)
+# fmt: off
+FRAMES = frozenset((
+    "cudf", "cupy", "dask", "geopandas", "jax", "jaxlib", "modin", "numpy", "pandas", "polars",
+    "pyarrow", "scipy", "tensorflow", "torch", "xarray",
+))
+# fmt: on
 """Packages whose objects have a cheap `shape`; their text can be long to make."""
 
 
@@ -101,7 +103,7 @@ def package(value: object) -> str:
 def from_library(value: object, name: str, kind: str) -> bool:
     """Whether the value is an instance of `name.kind`, when that library is imported at all."""
     module = sys.modules.get(name)
-    found = getattr(module, "__dict__", {}).get(kind)
+    found: Any = getattr(module, "__dict__", {}).get(kind)
     return issubclass(type(found), type) and issubclass(type(value), found)
 
 

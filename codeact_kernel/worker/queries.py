@@ -16,7 +16,8 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return values(shell.user_ns, list(arguments["names"]))
         case "keep":
             return _keep(shell.user_ns, arguments["name"], arguments["text"])
-    raise LookupError(f"there is no query {name!r}")
+        case _:
+            raise LookupError(f"there is no query {name!r}")
 
 
 def _keep(namespace: dict[str, Any], name: str, text: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class WireSession(Session):
         """Whether a reply to this request has been sent."""
         return msg_id in self.answered
 
-    def send(  # type: ignore[override]
+    def send(
         self,
         stream: Any,
         msg_or_type: Any,

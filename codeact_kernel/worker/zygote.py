@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import types
+from typing import Any
 
 from codeact_kernel.worker.config import Config
 from codeact_kernel.worker.imports import restrict
@@ -28,7 +29,8 @@ def prepare(config: Config) -> WireKernel:
     kernel = _build(link)
     for name in config.preload:
         _preload(name, kernel.log)
-    kernel.shell.run_cell("0;", silent=True, store_history=False)
+    shell: Any = kernel.shell
+    shell.run_cell("0;", silent=True, store_history=False)
     if config.imports is not None:
         restrict(config.imports, config.profile)
     gc.freeze()
