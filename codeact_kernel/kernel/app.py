@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import SandboxRefused, UsageError
 from codeact_kernel.kernel import parent
 from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
+from codeact_kernel.kernel.deferred import Deferred
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import Incoming, Signer
 from codeact_kernel.kernel.publisher import Publisher
@@ -22,7 +24,12 @@ from codeact_kernel.kernel.start import worker_config
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.sandbox.spawn import Spawned
-from codeact_kernel.settings import Settings, parent_pid
+from codeact_kernel.settings import Settings, parent_pid, state_path
+
+if TYPE_CHECKING:
+    from codeact_kernel.agent.ports import Model
+    from codeact_kernel.kernel.agent_queue import AgentQueue
+    from codeact_kernel.kernel.model_choice import Models
 
 log = logging.getLogger(__name__)
 
@@ -45,22 +52,85 @@ def run(path: Path, settings: Settings, policy: Policy, early: Spawned | None, r
             raise SandboxRefused(refusal)
         return await launch(policy, config, first.pop() if is_first and first else None)
 
-    asyncio.run(Kernel(file, settings, policy, Link(start_sandbox)).serve())
+    asyncio.run(_serve(file, settings, policy, start_sandbox))
     return 0
+
+
+async def _serve(
+    file: ConnectionFile,
+    settings: Settings,
+    policy: Policy,
+    start_sandbox: Callable[[bool], Awaitable[Sandbox]],
+) -> None:
+    kernel = Kernel(
+        file,
+        settings,
+        policy,
+        Link(start_sandbox),
+        choose_model=_choose_model(Path.cwd()),
+        journals=state_path() / "runs",
+    )
+    await kernel.serve()
+
+
+def _choose_model(folder: Path) -> Callable[[Settings], Model]:
+    """The session's models, imported when the first one is asked for."""
+    models: list[Models] = []
+
+    def choose(settings: Settings) -> Model:
+        from codeact_kernel.kernel.model_choice import Models
+
+        if not models:
+            models.append(Models(folder))
+        return models[0].choose(settings)
+
+    return choose
 
 
 class Kernel:
     """One kernel: its connection, its relay, its link. `serve` returns when it is over."""
 
     def __init__(
-        self, file: ConnectionFile, settings: Settings, policy: Policy, link: Link
+        self,
+        file: ConnectionFile,
+        settings: Settings,
+        policy: Policy,
+        link: Link,
+        *,
+        choose_model: Callable[[Settings], Model],
+        journals: Path,
     ) -> None:
         self.link = link
+        self._settings = settings
+        self._policy = policy
+        self._choose_model = choose_model
+        self._journals = journals
         self.connection = Connection(file, Signer(file.key))
         self.publisher = Publisher(self.connection)
         self.relay = Relay(file, self.publisher, link, self.stop, policy.cell_seconds)
+        self.agent = Deferred(self._make_agent)
+        self.relay.agent = self.agent
         self._over = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
+
+    def _make_agent(self) -> AgentQueue:
+        from codeact_kernel.kernel.agent_queue import AgentQueue
+        from codeact_kernel.kernel.agent_run import Runner
+        from codeact_kernel.kernel.panel import Panel
+
+        panel = Panel(self.publisher, lambda: self.link.grade)
+        runner = Runner(
+            relay=self.relay,
+            link=self.link,
+            publisher=self.publisher,
+            signer=self.connection.signer,
+            panel=panel,
+            settings=self._settings,
+            policy=self._policy,
+            choose_model=self._choose_model,
+            journals=self._journals,
+        )
+        return AgentQueue(self.relay, self.publisher, panel, runner)
 
     async def serve(self) -> None:
         """Answer until somebody says stop."""
@@ -82,6 +152,7 @@ class Kernel:
             self._ending = asyncio.get_running_loop().create_task(self._end(message, restart))
 
     async def _end(self, message: Incoming | None, restart: bool) -> None:
+        await self.agent.close()
         await self.link.close(restart)
         content: dict[str, Any] = {"status": "ok", "restart": restart}
         if message is not None:

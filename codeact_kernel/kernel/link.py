@@ -32,7 +32,7 @@ class Box(Protocol):
     def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[str], None]) -> None: ...
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None: ...
     def kill(self) -> None: ...
-    async def closed(self) -> None: ...
+    async def closed(self) -> object: ...
 
 
 class State(Enum):
@@ -64,11 +64,13 @@ class Link:
         self._queries: dict[str, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._early_deaths = 0
+        self._settled = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
 
     def start(self, first: bool = True) -> None:
         """Begin to launch a sandbox."""
         self.state = State.STARTING
+        self._settled.clear()
         self._starting = asyncio.get_running_loop().create_task(self._start(first))
 
     async def _start(self, first: bool) -> None:
@@ -88,6 +90,7 @@ class Link:
 
     def _refuse(self, sentence: str) -> None:
         self.state = State.REFUSED
+        self._settled.set()
         self.refusal = sentence
         self._fail_queries(SandboxRefused(sentence))
         self._waiting.clear()
@@ -115,11 +118,19 @@ class Link:
         if self.state is not State.STARTING:
             return
         self.state = State.READY
+        self._settled.set()
         self._early_deaths = 0
         while self._waiting and self._box is not None:
             head, parts = self._waiting.popleft()
             self._box.send(head, parts)
         self.on_ready()
+
+    async def until_ready(self) -> None:
+        """Wait while a sandbox starts. Raises SandboxRefused when there will be none."""
+        while self.state is State.STARTING:
+            await self._settled.wait()
+        if self.state is not State.READY:
+            raise SandboxRefused(self.refusal or "The kernel is shutting down.")
 
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
         """Send a frame, now or when the sandbox is ready. Raises SandboxRefused, wire.BadFrame."""
@@ -206,6 +217,7 @@ class Link:
             starting.cancel()
             await asyncio.wait([starting], timeout=_SHUTDOWN_SECONDS)
         was_ready, self.state = self.state is State.READY, State.CLOSED
+        self._settled.set()
         box = self._box
         if box is None:
             return

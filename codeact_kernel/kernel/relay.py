@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel import information
@@ -41,8 +41,23 @@ _KINDS = frozenset(
 )
 
 
+class Agent(Protocol):
+    """What the relay needs to know of the agent: what it takes, and whether it is at work."""
+
+    def takes(self, message: Incoming) -> bool: ...
+    def owns_comm(self, comm_id: str) -> bool: ...
+    def busy_header(self) -> bytes | None: ...
+    def sandbox_changed(self) -> None: ...
+    def stop(self) -> bool: ...
+
+
 class Relay:
-    """Between the clients and the sandbox. `stop(restart)` ends the process in order."""
+    """Between the clients and the sandbox. `stop(message, restart)` ends the process in order.
+
+    `agent` is set by the composition root before the first message.
+    """
+
+    agent: Agent
 
     def __init__(
         self,
@@ -63,7 +78,7 @@ class Relay:
         self._cell_seconds = cell_seconds
         link.on_frame = self.inward.on_frame
         link.on_end = self.sandbox_ended
-        link.on_ready = lambda: self.publisher.status("idle")
+        link.on_ready = self.sandbox_ready
         link.on_refused = self.sandbox_refused
         self._here: dict[str, Callable[[Incoming], None]] = {
             "kernel_info_request": self._kernel_info,
@@ -75,7 +90,7 @@ class Relay:
         }
 
     def _owns_comm(self, comm_id: str) -> bool:
-        return False
+        return self.agent.owns_comm(comm_id)
 
     def on_message(self, message: Incoming) -> None:
         """One verified message of a client. Never raises."""
@@ -91,6 +106,8 @@ class Relay:
 
     def take(self, message: Incoming) -> None:
         """A message that is the sandbox's unless something above takes it."""
+        if self.agent.takes(message):
+            return
         if message.type == "execute_request":
             self.forward(FrontRequest(message, self.publisher, self.allows_stdin(message)), message)
         elif message.type in _KINDS:
@@ -167,8 +184,11 @@ class Relay:
 
     def still_busy(self) -> None:
         """A front end shows the last status it saw; when code runs, that has to be busy."""
-        if self.running.current is not None:
-            self.publisher.status("busy", self.running.current.header)
+        header = self.agent.busy_header()
+        if header is None and self.running.current is not None:
+            header = self.running.current.header
+        if header is not None:
+            self.publisher.status("busy", header)
 
     def _kernel_info(self, message: Incoming) -> None:
         self.answer(message, information.kernel_info())
@@ -189,8 +209,15 @@ class Relay:
         self.answer(message, {"status": "ok"})
 
     def stop_code(self) -> None:
-        """Interrupt what runs."""
-        self.running.interrupt()
+        """Stop the agent's run, or interrupt the cell that runs."""
+        if not self.agent.stop():
+            self.running.interrupt()
+
+    def sandbox_ready(self) -> None:
+        """A sandbox takes requests."""
+        self.agent.sandbox_changed()
+        self.publisher.status("idle")
+        self.still_busy()
 
     def _shutdown(self, message: Incoming) -> None:
         restart = message.read_content().get("restart") is True
@@ -215,6 +242,7 @@ class Relay:
                 request.fail("SandboxRefused", sentence)
             else:
                 request.died(sentence, running=True)
+        self.agent.sandbox_changed()
         self.publisher.status("idle")
 
     def _bury(self, sentence: str, current: Request | None) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from codeact_kernel.errors import CodeActError, SandboxRefused
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import Spawned, spawn
-from codeact_kernel.settings import Settings, load
+from codeact_kernel.settings import Settings, load, state_path
 
 _USAGE = "usage: python -m codeact_kernel.kernel -f CONNECTION_FILE"
 
@@ -69,6 +69,7 @@ def policy_of(settings: Settings, here: Path) -> Policy:
         "step_seconds": settings.step_seconds,
         "cell_seconds": settings.cell_seconds,
         "processes": settings.processes,
+        "state": state_path(),
     }
     return replace(policy, **{name: value for name, value in given.items() if value is not None})
 

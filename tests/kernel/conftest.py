@@ -14,6 +14,7 @@ from jupyter_client.connect import write_connection_file
 from codeact_kernel.kernel.app import Kernel
 from codeact_kernel.kernel.connection import read_connection_file
 from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.model_choice import Models
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
 from tests.kernel.boxes import FakeBox
@@ -70,7 +71,14 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
         return boxes[-1]
 
     file = read_connection_file(Path(name))
-    kernel = Kernel(file, Settings(), Policy.notebook(tmp_path), Link(launch))
+    kernel = Kernel(
+        file,
+        Settings(),
+        Policy.notebook(tmp_path),
+        Link(launch),
+        choose_model=Models(tmp_path).choose,
+        journals=tmp_path / "runs",
+    )
     serving = asyncio.create_task(kernel.serve())
     client = AsyncKernelClient()
     client.load_connection_info(info)

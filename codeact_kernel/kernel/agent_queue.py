@@ -1,0 +1,206 @@
+"""One agent cell at a time, and the cells that wait behind it.
+
+Rule: an agent cell goes inside like every other, so that it has its number and its place; its run
+begins when the sandbox says it is its turn, and its reply and idle are held until the run ends.
+Meanwhile other cells wait here in order: run afterwards, or aborted when the run was stopped or
+failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from codeact_kernel.agent.loop import End
+from codeact_kernel.errors import CodeActError, UsageError
+from codeact_kernel.kernel import agent_cell
+from codeact_kernel.kernel.agent_cell import AgentCell, Cell, ContinueCell, HelpCell, PlainCell
+from codeact_kernel.kernel.agent_run import Runner
+from codeact_kernel.kernel.messages import Incoming
+from codeact_kernel.kernel.panel import Panel
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.requests import FrontRequest, Said
+from codeact_kernel.kernel.views import display, say
+from codeact_kernel.trace.values import Outcome
+
+log = logging.getLogger(__name__)
+_INTERNAL = (
+    "The run ended because of a mistake in this kernel ({error!r}). Everything done so far is kept; "
+    "please report it with the kernel's log."
+)
+
+
+class AgentRequest(FrontRequest):
+    """An agent cell inside. Its reply and idle are kept; `turn` is called when it is its turn."""
+
+    def __init__(
+        self,
+        message: Incoming,
+        publisher: Publisher,
+        client: Incoming | None,
+        turn: Callable[[AgentRequest], None],
+        over: Callable[[AgentRequest, bool], None],
+    ) -> None:
+        super().__init__(message, publisher, client is not None)
+        self.content: dict[str, Any] = {}
+        self._turn = turn
+        self._over = over
+
+    def publish(self, said: Said) -> None:
+        if said.type == "status" and said.value["execution_state"] == "idle":
+            if self.content.get("status") == "ok":
+                self._turn(self)
+                return
+            super().publish(said)
+            self._over(self, False)
+        else:
+            super().publish(said)
+
+    def reply(self, said: Said) -> None:
+        self.content = dict(said.value)
+        if said.value.get("status") != "ok":
+            super().reply(said)
+
+    def died(self, sentence: str, running: bool) -> None:
+        self.answered = False
+        super().died(sentence, running)
+        self._over(self, False)
+
+
+class AgentQueue:
+    """Owner of `held`, the agent cell that is under way, of its run, and of the waiting cells."""
+
+    def __init__(self, relay: Relay, publisher: Publisher, panel: Panel, runner: Runner) -> None:
+        self._relay = relay
+        self._publisher = publisher
+        self._panel = panel
+        self._runner = runner
+        self._cell: Cell = PlainCell()
+        self._waiting: deque[Incoming] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.held: AgentRequest | None = None
+
+    def takes(self, message: Incoming) -> bool:
+        """Handle a client's message when it is the agent's, or has to wait. Raises BadMessage."""
+        if self._panel.takes(message):
+            return True
+        if message.type != "execute_request" or message.channel != "shell":
+            return False
+        if self.held is not None:
+            self._waiting.append(message)
+            return True
+        content = message.read_content()
+        code = content.get("code")
+        if not isinstance(code, str) or content.get("silent") is True:
+            return False
+        cell = agent_cell.read(code)
+        if isinstance(cell, PlainCell):
+            return False
+        client = message if self._relay.allows_stdin(message) else None
+        request = AgentRequest(message, self._publisher, client, self._begin, self._settle)
+        self._cell, self.held, self._stopping = cell, request, False
+        self._relay.forward(request, message)
+        if self._relay.requests.pending.get(request.id) is not request and self._task is None:
+            self._settle(request, False)  # it could not be sent, and was answered so
+        return True
+
+    def owns_comm(self, comm_id: str) -> bool:
+        """Whether a comm belongs to this kernel."""
+        return self._panel.owns(comm_id)
+
+    def busy_header(self) -> bytes | None:
+        """The agent cell's header while it is under way."""
+        return self.held.header if self.held is not None else None
+
+    def sandbox_changed(self) -> None:
+        """The sandbox is ready, or refused: its grade is known."""
+        self._panel.greet()
+
+    def stop(self) -> bool:
+        """Stop the run that is under way; False: there is none."""
+        if self._task is None or self._task.done():
+            return False
+        if not self._stopping:
+            self._stopping = True
+            self._task.cancel()
+        return True
+
+    async def close(self) -> None:
+        """The kernel ends: so does the run."""
+        task = self._task
+        if self.stop() and task is not None:
+            await asyncio.wait([task], timeout=1.0)
+
+    def _begin(self, request: AgentRequest) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(request, self._cell))
+
+    async def _run(self, request: AgentRequest, cell: Cell) -> None:
+        error: tuple[str, str] | None = None
+        aborts = False
+        try:
+            end = await self._carry_out(request, cell)
+            if end is not None and end.outcome is Outcome.FAILED:
+                error = ("AgentFailed", end.reason)
+            aborts = end is not None and end.outcome is Outcome.STOPPED
+        except UsageError as problem:
+            error = ("UsageError", str(problem))
+        except CodeActError as problem:
+            error = ("AgentFailed", str(problem))
+        except asyncio.CancelledError:
+            say(self._publisher, request.header, "Stopped before the run had begun.")
+            aborts = True
+        except Exception as problem:
+            log.exception("a run failed")
+            error = ("AgentFailed", _INTERNAL.format(error=problem))
+        self._finish(request, error)
+        self._settle(request, not aborts and (error is None or not _stops_on_error(request)))
+
+    async def _carry_out(self, request: AgentRequest, cell: Cell) -> End | None:
+        match cell:
+            case AgentCell() | ContinueCell():
+                return await self._runner.run(cell, request.message, request.client)
+            case HelpCell():
+                fenced = f"```text\n{agent_cell.HELP}```"
+                display(self._publisher, request.header, agent_cell.HELP, fenced)
+            case PlainCell():
+                pass
+            case agent_cell.WrongCell():
+                raise UsageError(cell.sentence)
+        return None
+
+    def _finish(self, request: AgentRequest, error: tuple[str, str] | None) -> None:
+        content = request.content
+        if error is not None:
+            name, sentence = error
+            told = {"ename": name, "evalue": sentence, "traceback": [f"{name}: {sentence}"]}
+            self._publisher.say("error", request.header, told)
+            content = {
+                "status": "error",
+                "execution_count": content.get("execution_count"),
+                "user_expressions": {},
+                "payload": [],
+                **told,
+            }
+        self._publisher.reply(request.message, content)
+        self._publisher.status("idle", request.header)
+
+    def _settle(self, request: AgentRequest, goes_on: bool) -> None:
+        """The agent cell is over; the cells behind it run, or are aborted."""
+        if request is not self.held:
+            return
+        self.held = self._task = None
+        if not goes_on:
+            aborted, self._waiting = self._waiting, deque()
+            for message in aborted:
+                self._relay.abort(message)
+        while self._waiting and self.held is None:
+            self._relay.take(self._waiting.popleft())
+
+
+def _stops_on_error(request: AgentRequest) -> bool:
+    return request.message.read_content().get("stop_on_error", True) is not False

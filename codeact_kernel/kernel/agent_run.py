@@ -1,0 +1,213 @@
+"""One `%%agent` request from its words to its end: the loop with the real things plugged in.
+
+Rule: whatever goes wrong here is a result the user reads in one sentence; nothing escapes as a
+traceback of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.agent import loop
+from codeact_kernel.agent.context import Conversation
+from codeact_kernel.agent.options import Options as LoopOptions
+from codeact_kernel.agent.options import Rules
+from codeact_kernel.agent.ports import Model
+from codeact_kernel.errors import UsageError
+from codeact_kernel.kernel.agent_cell import AgentCell, ContinueCell, Options, fill, names_in
+from codeact_kernel.kernel.approvals import Ask, gate_for
+from codeact_kernel.kernel.journal import Journal
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.messages import BadMessage, Incoming, Signer
+from codeact_kernel.kernel.panel import Panel
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.steps import Steps
+from codeact_kernel.kernel.views import CellsView, InlineView, View, say
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.settings import Settings
+from codeact_kernel.trace.cells import is_valid_id
+from codeact_kernel.trace.events import Event
+from codeact_kernel.trace.layout import Layout
+from codeact_kernel.trace.values import Limits, Task
+
+log = logging.getLogger(__name__)
+NOTHING_TO_CONTINUE = (
+    "There is no run to continue: this kernel has not had one since it started. "
+    "Give the task again with %%agent."
+)
+ChooseModel = Callable[[Settings], Model]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What it takes to go on with the last run."""
+
+    run: str
+    options: Options
+    conversation: Conversation
+
+
+class WallClock:
+    """agent.ports.Clock: this machine's."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Runner:
+    """Starts runs and keeps what the last one needs to be continued. One run at a time."""
+
+    def __init__(
+        self,
+        *,
+        relay: Relay,
+        link: Link,
+        publisher: Publisher,
+        signer: Signer,
+        panel: Panel,
+        settings: Settings,
+        policy: Policy,
+        choose_model: ChooseModel,
+        journals: Path,
+    ) -> None:
+        self._relay = relay
+        self._link = link
+        self._publisher = publisher
+        self._signer = signer
+        self._panel = panel
+        self._settings = settings
+        self._policy = policy
+        self._choose_model = choose_model
+        self._journals = journals
+        self._layout = Layout()
+        self._kept: Kept | None = None
+
+    async def run(
+        self, cell: AgentCell | ContinueCell, message: Incoming, client: Incoming | None
+    ) -> loop.End:
+        """Carry the cell's request out; `client` is who can be asked, None for nobody.
+
+        Raises UsageError and ModelError for what is wrong before the run has begun.
+        """
+        comm = self._panel.of(message)
+        if comm is not None and comm.problem:
+            raise UsageError(comm.problem)
+        given = cell.options if comm is None else comm.overrides.over(cell.options)
+        kept, options = self._to_continue(cell, given)
+        settings = _with(self._settings, options)
+        task = await self._task(cell)
+        model = self._choose_model(settings)
+        run_id = kept.run if kept is not None else uuid.uuid4().hex[:12]
+        view: View = (
+            CellsView(self._publisher, self._panel, comm, message.header)
+            if comm is not None and comm.cells
+            else InlineView(self._publisher, message.header)
+        )
+        ask = Ask(self._relay.questions, client, view.propose) if client is not None else None
+        end = await loop.run(
+            Task(text=task),
+            model=model,
+            runtime=self._steps(run_id, message, client, view),
+            gate=gate_for(settings.approve, ask),
+            clock=WallClock(),
+            limits=Limits(steps=settings.steps, budget=settings.budget),
+            options=self._loop_options(settings),
+            emit=self._emitter(view, message.header),
+            run_id=run_id,
+            cell=cell_id(message),
+            conversation=kept.conversation if kept is not None else None,
+        )
+        self._kept = Kept(run=run_id, options=options, conversation=end.conversation)
+        return end
+
+    def _to_continue(
+        self, cell: AgentCell | ContinueCell, given: Options
+    ) -> tuple[Kept | None, Options]:
+        if isinstance(cell, AgentCell):
+            return None, given
+        if self._kept is None:
+            raise UsageError(NOTHING_TO_CONTINUE)
+        return self._kept, given.over(self._kept.options)
+
+    async def _task(self, cell: AgentCell | ContinueCell) -> str:
+        text = cell.task if isinstance(cell, AgentCell) else cell.words
+        names = names_in(text)
+        if not names:
+            return fill(text, {})
+        values = await self._link.query("values", {"names": list(names)})
+        return fill(text, _texts(values))
+
+    def _steps(self, run_id: str, message: Incoming, client: Incoming | None, view: View) -> Steps:
+        return Steps(
+            self._relay,
+            self._link,
+            message,
+            lambda msg_id: self._signer.header_of("execute_request", msg_id, message.session),
+            view.stage,
+            run=run_id,
+            seconds=self._policy.step_seconds,
+            client=client,
+        )
+
+    def _loop_options(self, settings: Settings) -> LoopOptions:
+        policy = self._policy
+        rules = Rules()
+        if policy.profile == "strict" and policy.imports is not None:
+            folders = ("/tmp", *([str(policy.workspace)] if policy.workspace else []))  # noqa: S108 -- a folder inside the sandbox
+            rules = Rules.strict(policy.imports, folders)
+        return LoopOptions(
+            approve=settings.approve,
+            vision=settings.vision,
+            rules=rules,
+            record={"profile": policy.profile, "grade": self._link.grade},
+        )
+
+    def _emitter(self, view: View, header: bytes) -> Callable[[Event], None]:
+        journal = Journal(self._journals)
+        told = False
+
+        def emit(event: Event) -> None:
+            nonlocal told
+            journal.write(event)
+            view.event(event, self._layout.edits(event))
+            self._panel.event(event)
+            if journal.problem and not told:
+                told = True
+                log.warning("%s", journal.problem)
+                say(self._publisher, header, journal.problem)
+
+        return emit
+
+
+def _with(settings: Settings, options: Options) -> Settings:
+    given = {
+        name: value for name in Options.__slots__ if (value := getattr(options, name)) is not None
+    }
+    return replace(settings, **given)
+
+
+def _texts(values: Any) -> Mapping[str, str]:
+    """What the sandbox says variables are, as far as it is text."""
+    if not isinstance(values, dict):
+        return {}
+    return {name: text for name, text in values.items() if isinstance(text, str)}
+
+
+def cell_id(message: Incoming) -> str:
+    """The id of the cell that sent this, "" when the client does not say it."""
+    try:
+        named = message.read_metadata().get("cellId")
+    except BadMessage:
+        return ""
+    return named if isinstance(named, str) and is_valid_id(named) else ""

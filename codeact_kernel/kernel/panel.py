@@ -1,0 +1,130 @@
+"""The comms of front ends that know this kernel: opened by them, fed by us (docs/panel.md).
+
+Rule: target `codeact` belongs to this kernel alone. What a front end sends is checked; what the
+sandbox sends on such a comm never gets here. A comm gets each event and edit once, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codeact_kernel.errors import UsageError
+from codeact_kernel.kernel import information
+from codeact_kernel.kernel.agent_cell import Options, options_of
+from codeact_kernel.kernel.encoding import event_json
+from codeact_kernel.kernel.messages import EMPTY, BadMessage, Incoming
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.trace import edits
+from codeact_kernel.trace.events import Event, OutputArrived
+
+TARGET = "codeact"
+PROTOCOL = 1
+_MAX_COMMS = 64
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Comm:
+    """One front end. `cells`: it makes the cells it is told to; `problem`: its overrides are wrong."""
+
+    id: str
+    session: str
+    cells: bool
+    overrides: Options
+    problem: str = ""
+    sent: int = field(default=0)
+
+
+class Panel:
+    """Owner of the open comms. `grade` says what the sandbox is worth, "" while it starts."""
+
+    def __init__(self, publisher: Publisher, grade: Callable[[], str]) -> None:
+        self._publisher = publisher
+        self._grade = grade
+        self._comms: dict[str, Comm] = {}
+        self._waiting: list[Comm] = []
+
+    def owns(self, comm_id: str) -> bool:
+        """Whether this comm is ours."""
+        return comm_id in self._comms
+
+    def takes(self, message: Incoming) -> bool:
+        """Handle a client's comm message when it is ours. Raises BadMessage."""
+        if not message.type.startswith("comm_"):
+            return False
+        content = message.read_content()
+        comm_id = content.get("comm_id")
+        if not isinstance(comm_id, str):
+            raise BadMessage("a comm message without an id")
+        opens = message.type == "comm_open" and content.get("target_name") == TARGET
+        if not opens and comm_id not in self._comms:
+            return False
+        self._publisher.status("busy", message.header)
+        if opens:
+            self._open(comm_id, message, content.get("data"))
+        elif message.type == "comm_close":
+            del self._comms[comm_id]
+        self._publisher.status("idle", message.header)
+        return True
+
+    def _open(self, comm_id: str, message: Incoming, data: Any) -> None:
+        given: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        overrides = given.get("overrides")
+        comm = Comm(
+            id=comm_id,
+            session=message.session,
+            cells=given.get("cells") is True,
+            overrides=Options(),
+        )
+        try:
+            comm.overrides = options_of(overrides if isinstance(overrides, dict) else {})
+        except UsageError as error:
+            comm.problem = str(error)
+        if len(self._comms) >= _MAX_COMMS:
+            del self._comms[next(iter(self._comms))]
+        self._comms[comm_id] = comm
+        self._waiting.append(comm)
+        if self._grade():
+            self.greet()
+
+    def greet(self) -> None:
+        """Say hello to those who wait for it; called when the sandbox is ready, or refused."""
+        waiting, self._waiting = self._waiting, []
+        for comm in waiting:
+            if comm.id in self._comms:
+                self._send(
+                    comm,
+                    {
+                        "kind": "hello",
+                        "protocol": PROTOCOL,
+                        "version": information.VERSION,
+                        "grade": self._grade(),
+                    },
+                )
+
+    def of(self, message: Incoming) -> Comm | None:
+        """The comm of the tab that sent this request: the newest one of its session."""
+        mine = [comm for comm in self._comms.values() if comm.session == message.session]
+        return mine[-1] if mine else None
+
+    def event(self, event: Event) -> None:
+        """Tell every front end. Outputs have their own messages."""
+        if self._comms and not isinstance(event, OutputArrived):
+            data = event_json(event)
+            for comm in self._comms.values():
+                self._number(comm, {"kind": "event", "event": data})
+
+    def edit(self, comm: Comm, edit: edits.Edit) -> None:
+        """Tell the front end whose notebook it is."""
+        if comm.id in self._comms:
+            self._number(comm, {"kind": "edit", "edit": edits.to_json(edit)})
+
+    def _number(self, comm: Comm, data: dict[str, Any]) -> None:
+        comm.sent += 1
+        self._send(comm, {**data, "seq": comm.sent})
+
+    def _send(self, comm: Comm, data: dict[str, Any]) -> None:
+        self._publisher.say("comm_msg", EMPTY, {"comm_id": comm.id, "data": data})

@@ -1,0 +1,247 @@
+"""The loop's Runtime: a step is an execute_request of this kernel's own.
+
+Rule: every step ends as an Execution, whatever its code does: error, time limit, stop, death of the
+sandbox. `final_answer` counts only as a call of the step that runs, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codeact_kernel.agent.ports import Execution, Surroundings
+from codeact_kernel.errors import SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.messages import Incoming, to_json
+from codeact_kernel.kernel.recording import Cap, Recording
+from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.requests import CallRefused, Request, Said
+from codeact_kernel.kernel.running import GRACE, LOST
+from codeact_kernel.kernel.stages import Stage
+from codeact_kernel.trace.values import Function, Status, Variable
+from codeact_kernel.wire import BadFrame
+
+_MAX_ANSWER = 1_000_000
+_MAX_NAMES = 20_000
+_MAX_TEXT = 2_000
+
+
+class StepRequest(Request):
+    """One step inside. `done` is set when it is over; `execution` then says how it went."""
+
+    def __init__(self, msg_id: str, header: bytes, seconds: float | None, stage: Stage) -> None:
+        super().__init__(msg_id, "execute_request", header, seconds)
+        self.done = asyncio.Event()
+        self.stopped = False
+        self._stage = stage
+        self._cap = Cap()
+        self._recording = Recording()
+        self._answer: str | None = None
+        self._status = Status.DIED
+        self._reason = ""
+        self._limit_hit = False
+        self._began = time.monotonic()
+
+    def publish(self, said: Said) -> None:
+        if said.type == "status":
+            self._stage.publish(said)
+            if said.value["execution_state"] == "busy":
+                self._began = time.monotonic()
+            else:
+                self.done.set()
+        elif self.done.is_set() or self._recording.take(said):
+            self._stage.publish(said)
+
+    def stream(self, name: str, text: str) -> None:
+        shown = self._cap.take(name, text)
+        if shown:
+            self._show(name, shown)
+
+    def _show(self, name: str, text: str) -> None:
+        self._recording.stream(name, text)
+        self._stage.stream(name, text)
+
+    def reply(self, said: Said) -> None:
+        self._show_rest()
+        if said.value.get("status") == "ok":
+            self._status = Status.OK
+        elif self._limit_hit:
+            self._end(
+                Status.TIMEOUT,
+                f"The time limit of {self.seconds:g} s for a step was over; the code was interrupted.",
+            )
+        elif self.stopped or said.value.get("status") == "aborted":
+            self._end(Status.INTERRUPTED, "The code was interrupted.")
+        else:
+            self._status = Status.ERROR
+
+    def _end(self, status: Status, reason: str) -> None:
+        self._status, self._reason = status, reason
+        self._show("stderr", f"{reason}\n")
+
+    def _show_rest(self) -> None:
+        for name, text in self._cap.rest():
+            self._show(name, text)
+        if self._recording.refused:
+            self._show("stderr", f"\n… {self._recording.refused:,} outputs are left out here …\n")
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> object:
+        if name != "final_answer":
+            raise CallRefused(f"There is no tool {name}.")
+        if self._answer is not None:
+            raise CallRefused("This step has already given its final answer.")
+        text = arguments.get("text")
+        if not isinstance(text, str):
+            raise CallRefused("final_answer needs a value.")
+        self._answer = text[:_MAX_ANSWER]
+        return {}
+
+    def timed_out(self) -> None:
+        self._limit_hit = True
+
+    def died(self, sentence: str, running: bool) -> None:
+        if not self.answered:
+            self._show_rest()
+            status = Status.TIMEOUT if self._limit_hit else Status.DIED
+            self._end(Status.INTERRUPTED if self.stopped else status, sentence)
+        value = {"execution_state": "idle"}
+        self._stage.publish(Said("status", to_json(value), value))
+        self.done.set()
+
+    def give_up(self, sentence: str) -> None:
+        """It could not be sent."""
+        self._status, self._reason = Status.DIED, sentence
+        self.done.set()
+
+    @property
+    def execution(self) -> Execution:
+        """How it went."""
+        return Execution(
+            status=self._status,
+            outputs=self._recording.outputs,
+            answer=self._answer if self._status is Status.OK else None,
+            seconds=time.monotonic() - self._began,
+            count=self._recording.count,
+            reason=self._reason,
+        )
+
+
+class Steps:
+    """agent.ports.Runtime for one run. `open_stage(cell, header)` says where a step is seen."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        link: Link,
+        agent: Incoming,
+        header_of: Callable[[str], bytes],
+        open_stage: Callable[[str, str, bytes], Stage],
+        *,
+        run: str,
+        seconds: float | None,
+        client: Incoming | None,
+    ) -> None:
+        self._relay = relay
+        self._link = link
+        self._header_of = header_of
+        self._open_stage = open_stage
+        self._run = run
+        self._seconds = seconds
+        self._client = client
+        self._prefix = f"{agent.id[:100]}_s"
+        self._count = 0
+
+    async def execute(self, number: int, cell: str, code: str) -> Execution:
+        """Run `code`. When cancelled, the code is interrupted and the Execution says so."""
+        try:
+            await self._link.until_ready()
+        except SandboxRefused as error:
+            return Execution(status=Status.DIED, reason=str(error))
+        self._count += 1
+        msg_id = f"{self._prefix}{self._count}"
+        header = self._header_of(msg_id)
+        stage = self._open_stage(cell, msg_id, header)
+        request = StepRequest(msg_id, header, self._seconds, stage)
+        request.client = self._client
+        self._send(request, number, code)
+        try:
+            await request.done.wait()
+        except asyncio.CancelledError:
+            await self._stop(request)
+        return request.execution
+
+    def _send(self, request: StepRequest, number: int, code: str) -> None:
+        metadata = to_json({"codeact": {"run": self._run, "step": number}})
+        content = to_json(
+            {
+                "code": code,
+                "silent": False,
+                "store_history": True,
+                "user_expressions": {},
+                "allow_stdin": request.client is not None,
+                "stop_on_error": False,
+            }
+        )
+        try:
+            self._relay.send(request, "shell", (request.header, metadata, content))
+        except (SandboxError, BadFrame) as error:
+            self._relay.requests.finish(request)
+            request.give_up(str(error))
+
+    async def _stop(self, request: StepRequest) -> None:
+        request.stopped = True
+        self._relay.running.interrupt()
+        try:
+            async with asyncio.timeout(GRACE + 1.0):
+                await request.done.wait()
+        except TimeoutError:
+            self._link.kill("The code did not stop, so its Python process was ended")
+
+    async def surroundings(self) -> Surroundings:
+        """What is in the notebook now. Raises SandboxError when nobody inside can say it."""
+        try:
+            value = await self._link.query("surroundings", {})
+        except SandboxDied:
+            await self._link.until_ready()
+            value = await self._link.query("surroundings", {})
+        return surroundings_of(value)
+
+    async def keep(self, name: str, text: str) -> None:
+        """Bind `text` to a variable inside."""
+        try:
+            await self._link.query("keep", {"name": name, "text": text})
+        except SandboxError:
+            return
+
+
+def surroundings_of(value: Any) -> Surroundings:
+    """What the sandbox says is in the notebook, each field checked, each text bounded."""
+    given = value if isinstance(value, dict) else {}
+    variables, functions, names = (given.get(key) for key in ("variables", "functions", "names"))
+    return Surroundings(
+        variables={
+            str(name)[:200]: Variable(**{key: _text(fields, key) for key in Variable.__slots__})
+            for name, fields in list((variables if isinstance(variables, dict) else {}).items())[
+                :_MAX_NAMES
+            ]
+            if isinstance(fields, dict)
+        },
+        functions=tuple(
+            Function(**{key: _text(each, key) for key in Function.__slots__})
+            for each in (functions if isinstance(functions, list) else [])[:_MAX_NAMES]
+            if isinstance(each, dict)
+        ),
+        names=frozenset(
+            name for name in (names if isinstance(names, list) else []) if isinstance(name, str)
+        ),
+    )
+
+
+def _text(fields: Mapping[str, Any], key: str) -> str:
+    value = fields.get(key, "")
+    return str(value)[:_MAX_TEXT] if isinstance(value, str | int) else ""
+
+
+__all__ = ["LOST", "StepRequest", "Steps", "surroundings_of"]

@@ -1,0 +1,145 @@
+"""How a run is seen: as cells of their own, or as rich output of the agent cell.
+
+Rule: a view draws events and opens the stages on which steps appear; it decides nothing. Text of
+the model is shown as Markdown that loads nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from codeact_kernel.kernel.panel import Comm, Panel
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.stages import AgentOutput, Stage, StepCell
+from codeact_kernel.kernel.status_line import StatusLine
+from codeact_kernel.trace.edits import Edit, FollowOutputs
+from codeact_kernel.trace.events import (
+    CodeProposed,
+    CodeStarted,
+    Event,
+    Noticed,
+    Observed,
+    RunFinished,
+)
+from codeact_kernel.trace.text import harmless_markdown
+from codeact_kernel.trace.values import Outcome, Status
+
+
+class View(Protocol):
+    """What a client sees of a run."""
+
+    def event(self, event: Event, edits: Sequence[Edit]) -> None:
+        """Something happened; `edits` bring a notebook up to it."""
+        ...
+
+    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
+        """Where the outputs of the step that is about to run go."""
+        ...
+
+    def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
+        """This code is about to be asked about."""
+        ...
+
+
+class CellsView:
+    """For a front end that makes the cells it is told to."""
+
+    def __init__(self, publisher: Publisher, panel: Panel, comm: Comm, agent: bytes) -> None:
+        self._publisher = publisher
+        self._panel = panel
+        self._comm = comm
+        self._agent = agent
+        self._line = StatusLine(publisher, agent)
+
+    def event(self, event: Event, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            self._panel.edit(self._comm, edit)
+        self._line.event(event)
+        match event:
+            case Noticed():
+                say(self._publisher, self._agent, event.sentence)
+            case RunFinished() if event.outcome is not Outcome.ANSWER:
+                say(self._publisher, self._agent, event.reason)
+            case _:
+                pass
+
+    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
+        self._panel.edit(self._comm, FollowOutputs(cell=cell, msg_id=msg_id))
+        return StepCell(self._publisher, header, self._agent)
+
+    def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
+        """The cell is there already."""
+
+
+class InlineView:
+    """For every other client: all of it in the output of the agent cell."""
+
+    def __init__(self, publisher: Publisher, agent: bytes) -> None:
+        self._publisher = publisher
+        self._agent = agent
+        self._line = StatusLine(publisher, agent)
+        self._thought = ""
+        self._shown: tuple[int, str] | None = None
+
+    def event(self, event: Event, edits: Sequence[Edit]) -> None:
+        self._line.event(event)
+        match event:
+            case CodeProposed():
+                self._thought = event.thought
+            case CodeStarted():
+                self._code(event.number, event.code)
+            case Observed() if event.observation.status is Status.NOT_RUN:
+                self._not_run(event)
+            case Noticed():
+                say(self._publisher, self._agent, event.sentence)
+            case RunFinished():
+                self._end(event)
+            case _:
+                pass
+
+    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
+        return AgentOutput(self._publisher, self._agent)
+
+    def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
+        self._code(number, code)
+
+    def _code(self, number: int, code: str) -> None:
+        if self._shown == (number, code):
+            return
+        self._shown = (number, code)
+        thought, self._thought = self._thought, ""
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
+        head = f"**Step {number}**"
+        prose = f"{head} · {harmless_markdown(thought)}" if thought.strip() else head
+        indented = "\n".join(f"    {line}" for line in code.split("\n"))
+        plain = (
+            f"Step {number}\n{thought}\n\n{indented}" if thought else f"Step {number}\n\n{indented}"
+        )
+        display(self._publisher, self._agent, plain, f"{prose}\n\n{fence}python\n{code}\n{fence}")
+
+    def _not_run(self, event: Observed) -> None:
+        for output in event.observation.outputs:
+            text = output.get("text")
+            if isinstance(text, str):
+                self._publisher.stream(self._agent, "stderr", text)
+
+    def _end(self, event: RunFinished) -> None:
+        if event.outcome is Outcome.ANSWER:
+            answer = event.answer or "(empty answer)"
+            markdown = f"**Answer**\n\n{harmless_markdown(answer)}"
+            display(self._publisher, self._agent, f"Answer\n\n{answer}", markdown)
+        else:
+            say(self._publisher, self._agent, event.reason)
+
+
+def display(publisher: Publisher, header: bytes, plain: str, markdown: str) -> None:
+    """Text for a console, Markdown for a notebook."""
+    data = {"text/plain": plain, "text/markdown": markdown}
+    publisher.say("display_data", header, {"data": data, "metadata": {}, "transient": {}})
+
+
+def say(publisher: Publisher, header: bytes, sentence: str) -> None:
+    """A sentence of this kernel's own, as a result."""
+    display(publisher, header, sentence, f"> {harmless_markdown(sentence)}")
