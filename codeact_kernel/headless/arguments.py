@@ -59,6 +59,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
+def sandbox_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """Those that are settings of the kernel, None when not given."""
+    return {"profile": arguments.profile, "isolation": arguments.isolation}
+
+
 def build() -> Parser:
     """The whole grammar."""
     parser = Parser(prog="codeact", description=_ABOUT, epilog=_END)

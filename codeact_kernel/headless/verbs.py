@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from codeact_kernel import settings
 from codeact_kernel.errors import UsageError
 from codeact_kernel.headless import ask, demo, files, run
+from codeact_kernel.headless.arguments import sandbox_options
 from codeact_kernel.headless.outcome import Ended
 from codeact_kernel.headless.progress import Progress
 
@@ -58,20 +59,16 @@ def replay_demo(arguments: argparse.Namespace) -> Result:
 
 
 def _run(arguments: argparse.Namespace, notebook: NotebookNode, folder: Path, out: Path) -> Result:
+    settings.load()  # what is wrong there is said before anything starts
     job = run.Job(
         notebook=notebook,
         folder=folder,
-        environment=settings.child_environment(sandbox_variables(arguments)),
+        environment=settings.child_environment(settings.variables(sandbox_options(arguments))),
         overrides=_overrides(arguments),
         cell_seconds=getattr(arguments, "timeout", None),
     )
     with files.Target(out) as target:
         return Result(ended=run.execute(job, target, _progress()), notebook=target.path)
-
-
-def sandbox_variables(arguments: argparse.Namespace) -> dict[str, str]:
-    """The sandbox's options as the CODEACT_* variables the kernel reads."""
-    return settings.variables({"profile": arguments.profile, "isolation": arguments.isolation})
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, object]:

@@ -1,0 +1,144 @@
+"""An OpenAI-compatible server that says what a test wants: reply k answers a request with k assistant messages.
+
+A reply is a text or a Reply with the way it goes wrong: an error status for the first so many
+attempts, a cut in the middle of the stream, a stall. The last reply repeats. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_PIECE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One reply. `refusals` statuses are given first, one per attempt; `cut` closes after so many pieces.
+
+    `stall` waits so many seconds (or until the server closes) before the first piece.
+    """
+
+    text: str = ""
+    refusals: tuple[int, ...] = ()
+    retry_after: float = 0.05
+    cut: int | None = None
+    stall: float = 0.0
+
+
+class ScriptedServer:
+    """`url` goes into --api-base; `requests` are the bodies that came, in order."""
+
+    def __init__(self, replies: Sequence[str | Reply]) -> None:
+        self.replies = [Reply(text=r) if isinstance(r, str) else r for r in replies]
+        self.requests: list[dict[str, Any]] = []
+        self.attempts: dict[int, int] = {}
+        self.closing = threading.Event()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self.closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(timeout=10)
+
+    def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int | None]:
+        """The reply to this request, and the status to refuse it with, if any."""
+        self.requests.append(body)
+        said = sum(message["role"] == "assistant" for message in body["messages"])
+        place = min(said, len(self.replies) - 1)
+        attempt = self.attempts.get(place, 0)
+        self.attempts[place] = attempt + 1
+        reply = self.replies[place]
+        refused = reply.refusals[attempt] if attempt < len(reply.refusals) else None
+        return reply, refused
+
+
+@contextmanager
+def serving(*replies: str | Reply) -> Iterator[ScriptedServer]:
+    """A server for the length of a test."""
+    server = ScriptedServer(replies)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            body = json.loads(self.rfile.read(length))
+            reply, refused = server.next_reply(body)
+            if refused is not None:
+                self._refuse(refused, reply.retry_after)
+            else:
+                server.closing.wait(reply.stall)
+                self._stream(reply, str(body["model"]))
+
+        def _refuse(self, status: int, retry_after: float) -> None:
+            error = {"message": f"scripted {status}", "type": "scripted", "code": str(status)}
+            self._send(status, "application/json", {"retry-after": str(retry_after)})
+            self.wfile.write(json.dumps({"error": error}).encode())
+
+        def _stream(self, reply: Reply, model: str) -> None:
+            self._send(200, "text/event-stream", {})
+            pieces = [reply.text[i : i + _PIECE] for i in range(0, len(reply.text), _PIECE)]
+            for number, piece in enumerate(pieces):
+                if number == reply.cut:
+                    return
+                self._chunk(model, {"content": piece})
+            if reply.cut is None:
+                self._chunk(model, {}, finish="stop")
+                self._chunk(model, None, usage={"prompt_tokens": 100, "completion_tokens": 10})
+                self.wfile.write(b"data: [DONE]\n\n")
+
+        def _chunk(
+            self,
+            model: str,
+            delta: dict[str, str] | None,
+            finish: str | None = None,
+            usage: dict[str, int] | None = None,
+        ) -> None:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            data: dict[str, Any] = {
+                "id": "scripted",
+                "object": "chat.completion.chunk",
+                "created": 0,
+                "model": model,
+                "choices": [] if delta is None else [choice],
+            }
+            if usage is not None:
+                data["usage"] = {**usage, "total_tokens": sum(usage.values())}
+            self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+            self.wfile.flush()
+
+        def _send(self, status: int, kind: str, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {"content-type": kind, "connection": "close", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Tests are quiet."""
+
+        def handle(self) -> None:
+            with suppress(BrokenPipeError, ConnectionResetError):  # some tests want it to go away
+                super().handle()
+
+    return Handler
