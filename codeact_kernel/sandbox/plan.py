@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.sandbox import folder as folders
+from codeact_kernel.sandbox import fontstore
 from codeact_kernel.sandbox import visible as visibles
 from codeact_kernel.sandbox import workspace as workspaces
 from codeact_kernel.sandbox.folder import Folder
@@ -38,7 +39,7 @@ class Plan:
     visible: Visible
     workspace: Workspace
     fonts: str | None = None
-    """A file: matplotlib's font list, made earlier."""
+    """The file name matplotlib gives its font list, when the folder has a copy of it."""
 
     @property
     def drops(self) -> bool:
@@ -53,17 +54,27 @@ def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: 
     """The plan, with its private folder made. Raises OSError when that cannot be."""
     home = workspaces.home_folder()
     gid = uid if uid != os.getuid() else os.getgid()
+    folder = folders.make(policy.runtime, uid, gid)
     return Plan(
         policy=policy,
         config=config,
         module=module,
         uid=uid,
         gid=gid,
-        folder=folders.make(policy.runtime, uid, gid),
+        folder=folder,
         visible=visibles.environment(home, os.getcwd()),
         workspace=workspaces.examine(policy, home),
-        fonts=None,
+        fonts=_copy_fonts(policy, folder),
     )
+
+
+def _copy_fonts(policy: Policy, folder: Folder) -> str | None:
+    if (found := fontstore.find(policy.state)) is None:
+        return None
+    with open(found, "rb") as source, open(folder.fonts, "xb") as copy:
+        copy.write(source.read())
+    os.chmod(folder.fonts, 0o644)
+    return found.name
 
 
 def unprivileged_uid(policy: Policy) -> int:
@@ -76,8 +87,11 @@ def unprivileged_uid(policy: Policy) -> int:
     return uid if _is_mapped(uid) else _NOBODY
 
 
-def orders(plan: Plan, *, backend: Mapping[str, Any], scratch: str, tmp: str) -> dict[str, Any]:
+def orders(
+    plan: Plan, *, backend: Mapping[str, Any], scratch: str, tmp: str, font_list: str
+) -> dict[str, Any]:
     """What the launcher is told; `backend` brings the keys that differ between backends."""
+    places = environment(plan, scratch)
     look = {
         "canary": plan.folder.canary,
         "forbidden": ["/", "/usr", "/etc", plan.folder.path, plan.folder.forbidden],
@@ -96,9 +110,9 @@ def orders(plan: Plan, *, backend: Mapping[str, Any], scratch: str, tmp: str) ->
         "swap_owner": [],
         "uid": plan.uid if plan.drops else None,
         "limits": limits(plan.policy),
-        "environment": environment(plan, scratch, tmp),
+        "environment": places,
         "folders": [f"{scratch}/{name}" for name in _SCRATCH_FOLDERS.values()],
-        "links": {},
+        "links": {f"{places['MPLCONFIGDIR']}/{plan.fonts}": font_list} if plan.fonts else {},
         "cwd": plan.workspace.path or scratch,
         "grants": [],
         "look": look,
@@ -152,7 +166,7 @@ VARIABLES = frozenset(_SCRATCH_FOLDERS) | {
 """All names `environment` may give."""
 
 
-def environment(plan: Plan, scratch: str, tmp: str) -> dict[str, str]:
+def environment(plan: Plan, scratch: str) -> dict[str, str]:
     """All variables there are inside."""
     places = {name: f"{scratch}/{path}" for name, path in _SCRATCH_FOLDERS.items()}
     values = {

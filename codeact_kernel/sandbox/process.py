@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.errors import SandboxDied, SandboxRefused
+from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox import report as reports
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.report import Report
@@ -53,7 +54,9 @@ async def launch(
             raise SandboxRefused(refusal(policy, reasons)) from None
         early = None
         try:
-            return await _admit(spawned)
+            sandbox = await _admit(spawned)
+            folders.sweep(policy.runtime)
+            return sandbox
         except SandboxRefused as error:
             tried[spawned.backend] = str(error)
             spawned.kill()

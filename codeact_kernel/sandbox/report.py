@@ -46,7 +46,7 @@ class Report:
     """By folder outside: could a file be made there?"""
     scratch: str
     workspace: str
-    """"none", "ro", "rw", or the errno that listing it gave."""
+    """One of none, ro, rw, partly (only entries of it can be written), or the errno listing gave."""
     swapped: tuple[str, ...]
     """Paths that are no longer the files they were when they were looked at outside."""
     unreadable: dict[str, str]

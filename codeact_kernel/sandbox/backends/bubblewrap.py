@@ -21,6 +21,7 @@ from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below, package_folder
 
 NAME = "bubblewrap"
 SCRATCH = "/scratch"
+_FONT_LIST = "/etc/matplotlib-fonts.json"
 _TMP = "/tmp"  # noqa: S108 - the one inside, a file system of its own
 _NAMESPACES = ("ipc", "pid", "net", "uts")
 _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_ADMIN")
@@ -57,6 +58,7 @@ def command(plan: Plan, wire: int) -> list[str]:
         plan,
         scratch=SCRATCH,
         tmp=_TMP,
+        font_list=_FONT_LIST,
         backend={"swap_owner": _swapped(plan), "grants": _grants(plan)},
     )
     launcher = [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
@@ -103,6 +105,8 @@ def _etc(plan: Plan) -> list[str]:
     for path in ETC:
         if os.path.exists(path):
             options += ["--ro-bind", path, path]
+    if plan.fonts:
+        options += ["--ro-bind", plan.folder.fonts, _FONT_LIST]
     for name in ETC_STUBS:
         options += ["--ro-bind", plan.folder.etc(name), f"/etc/{name}"]
     return options

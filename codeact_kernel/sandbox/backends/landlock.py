@@ -50,6 +50,7 @@ def command(plan: Plan, wire: int) -> list[str]:
         plan,
         scratch=scratch,
         tmp=scratch,
+        font_list=plan.folder.fonts,
         backend={
             "guard": True,
             "count_tasks": not plan.drops,
@@ -84,7 +85,7 @@ def _environment(plan: Plan) -> Iterator[Grant]:
     for name in _DEVICES:
         yield f"/dev/{name}", "device"
     if plan.fonts:
-        yield plan.fonts, "read"
+        yield plan.folder.fonts, "read"
 
 
 def _workspace(shown: Workspace) -> Iterator[Grant]:

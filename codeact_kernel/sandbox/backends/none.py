@@ -33,5 +33,7 @@ def command(plan: Plan, wire: int) -> list[str]:
     """The launcher with its orders."""
     scratch = plan.folder.scratch
     backend = {"walls": False, "guard": True, "uid": None}
-    orders = plans.orders(plan, scratch=scratch, tmp=scratch, backend=backend)
+    orders = plans.orders(
+        plan, scratch=scratch, tmp=scratch, font_list=plan.folder.fonts, backend=backend
+    )
     return [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
