@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.agent.ports import Chunk, Finished
-from codeact_kernel.errors import StreamCut, UnknownModel
+from codeact_kernel.errors import ModelError, StreamCut, UnknownModel
 from codeact_kernel.models.loading import load
 from codeact_kernel.models.translate import missing_key, translate, unknown_provider
 from codeact_kernel.trace.values import Message, Usage
@@ -22,7 +22,10 @@ SILENCE = 300.0
 """Seconds without a byte after which the provider counts as gone."""
 OUTPUT = 16_000
 """Tokens of a reply, for providers that want a number."""
-_MARKS = [{"location": "message", "role": "system"}, {"location": "message", "index": -1}]
+_MARKS: list[dict[str, Any]] = [
+    {"location": "message", "role": "system"},
+    {"location": "message", "index": -1},
+]
 """Where the prompt cache of the Anthropic family is told to look; others take offence at marks."""
 
 
@@ -86,21 +89,19 @@ class LiteLLMModel:
     async def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
         """One reply; see the port. Raises ModelError."""
         await self.prepare()
-        begun = False
         stream: Any = None
         reading = _Reading(self._litellm, self._request(messages))
         try:
             stream = await self._litellm.acompletion(**reading.request)
             async for chunk in stream:
                 if text := reading.take(chunk):
-                    begun = True
                     yield Chunk(text=text)
-            yield reading.finished(self._name)
-        except StreamCut:
+            yield reading.finished(self._name, stream)
+        except ModelError:
             raise
-        except Exception as error:  # noqa: BLE001 -- litellm raises whatever its providers raise
+        except Exception as error:
             raise translate(
-                error, model=self._name, address=self._address, key=self._key, begun=begun
+                error, model=self._name, address=self._address, key=self._key, begun=reading.begun
             ) from error
         finally:
             if stream is not None:
@@ -133,8 +134,10 @@ class _Reading:
     def __init__(self, litellm: Any, request: dict[str, Any]) -> None:
         self._litellm = litellm
         self.request = request
+        self.begun = False
+        """Whether text has arrived."""
         self._chunks: list[Any] = []
-        self._reason: str | None = None
+        self._reason = ""
 
     def take(self, chunk: Any) -> str:
         """The text in a chunk, "" when it has none."""
@@ -142,12 +145,22 @@ class _Reading:
         if not chunk.choices:  # a chunk of usage alone
             return ""
         self._reason = getattr(chunk.choices[0], "finish_reason", None) or self._reason
-        return getattr(chunk.choices[0].delta, "content", None) or ""
+        text = getattr(chunk.choices[0].delta, "content", None) or ""
+        self.begun = self.begun or bool(text)
+        return text
 
-    def finished(self, name: str) -> Finished:
-        """What it cost. Raises StreamCut when the provider stopped without saying why."""
-        if self._reason is None:
-            raise StreamCut(f"The reply of {name} ended without its end.", retryable=True)
+    def finished(self, name: str, stream: Any) -> Finished:
+        """What it cost. Raises StreamCut when the provider stopped without saying why.
+
+        litellm makes up a finish reason and a usage when the provider sent none; its wrapper still
+        knows.
+        """
+        if not (
+            getattr(stream, "received_finish_reason", "unknown")
+            or getattr(stream, "intermittent_finish_reason", "unknown")
+        ):
+            raise StreamCut(f"The reply of {name} broke off without an end.", retryable=True)
+        counted = any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", ()))
         full = self._litellm.stream_chunk_builder(self._chunks, messages=self.request["messages"])
         usage = getattr(full, "usage", None)
         return Finished(
@@ -158,7 +171,7 @@ class _Reading:
                     getattr(usage, "prompt_tokens_details", None), "cached_tokens"
                 ),
                 cost=self._cost(full),
-                estimated=not any(getattr(chunk, "usage", None) for chunk in self._chunks),
+                estimated=not counted,
             ),
             model=name,
             truncated=self._reason == "length",

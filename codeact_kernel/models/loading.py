@@ -6,12 +6,11 @@ first prepared, in a thread; `prewarm` does it ahead.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
 import warnings
-from typing import Any
+from typing import Any, cast
 
 _LOCK = threading.Lock()
 _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
@@ -26,13 +25,16 @@ def load() -> Any:
             os.environ.setdefault(name, "True")  # noqa: TID251 -- its only way to be told
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its dependencies deprecate each other
-            litellm = importlib.import_module("litellm")
+            import litellm
+
+            litellm.ModelResponse(stream=True)  # builds its schemas now, not in the first reply
+            litellm.ModelResponse()
         # Both print into whatever has our standard output, which may be somebody's notebook.
         litellm.suppress_debug_info = True
         for name in _LOGGERS:
             logger = logging.getLogger(name)
             logger.handlers[:] = [logging.NullHandler()]  # what is logged goes to our own handlers
-        return litellm
+        return cast(Any, litellm)
 
 
 def prewarm() -> None:

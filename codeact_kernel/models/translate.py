@@ -45,7 +45,7 @@ def translate(error: Exception, *, model: str, address: str, key: str, begun: bo
     words = _words(error, key)
     if begun:
         return StreamCut(
-            f"The connection to {model} broke in the middle of a reply{words}.", retryable=True
+            f"The connection to {model} broke in the middle of a reply.", retryable=True
         )
     for known in (_unreachable, _unknown, _overflow, _keyless):
         if (ours := known(error, str(error), model, address)) is not None:
