@@ -1,0 +1,114 @@
+"""Starting, and starting where something is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from jupyter_client.connect import write_connection_file
+
+from tests.e2e.conftest import ROOT, alive, below, gone, started
+
+
+def test_kernel_info_before_the_sandbox_is_ready(tmp_path: Path) -> None:
+    """kernel_info is answered while the sandbox still starts, and a cell sent then is not lost."""
+    with started(tmp_path, ready=False) as session:
+        cell = session.client.execute("6 * 7")
+        info = session.client.kernel_info()
+        assert session.reply(info)["implementation"] == "codeact"
+        assert session.reply(cell)["status"] == "ok"
+
+
+def test_an_orphan_ends(tmp_path: Path) -> None:
+    """When the program that started it is killed, the kernel and its sandbox end."""
+    name, _ = write_connection_file(str(tmp_path / "c.json"))
+    code = (
+        "import os, subprocess, sys, time\n"
+        "os.environ['JPY_PARENT_PID'] = str(os.getpid())\n"
+        "p = subprocess.Popen([sys.executable, '-m', 'codeact_kernel.kernel', '-f', sys.argv[1]])\n"
+        "print(p.pid, flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        end = time.monotonic() + 20
+        while len(below(pid)) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        processes = [pid, *below(pid)]
+        parent.kill()
+        assert gone(processes), alive(processes)
+
+
+def test_wrong_settings_are_said_in_each_cell(tmp_path: Path) -> None:
+    """A kernel with a wrong setting comes up and answers with the sentence that names it."""
+    with started(tmp_path, {"CODEACT_PROFILE": "loose"}) as session:
+        result = session.run("1 + 1")
+        assert result.reply["status"] == "error"
+        assert "profile must be one of notebook, strict" in result.error["evalue"]
+        assert result.reply["ename"] == "SandboxRefused"
+        result = session.run("%%agent\nx")
+        assert "profile must be one of" in result.error["evalue"]
+
+
+def test_a_sandbox_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    """Without bubblewrap and with namespaces demanded nothing runs; the sentence names the doctor."""
+    with started(tmp_path, {"CODEACT_ISOLATION": "namespaces", "PATH": "/nonexistent"}) as session:
+        result = session.run("open('ran', 'w')")
+        assert result.reply["status"] == "error"
+        assert "codeact doctor" in result.error["evalue"]
+        assert not (tmp_path / "ran").exists()
+        assert session.reply(session.client.kernel_info())["status"] == "ok"
+
+
+def test_litellm_is_not_imported_on_the_start_path(tmp_path: Path) -> None:
+    """Neither litellm nor the agent's half nor IPython is imported before somebody asks for it."""
+    code = (
+        "import sys; import codeact_kernel.kernel.app\n"
+        "print([m for m in ('litellm', 'IPython', 'ipykernel', 'jupyter_client', "
+        "'codeact_kernel.agent.loop', 'codeact_kernel.trace.events') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_spec_says_how_to_interrupt() -> None:
+    """The kernel spec asks for interrupt messages and is plain `python`."""
+    data = json.loads((ROOT / "codeact_kernel" / "kernelspec" / "kernel.json").read_text())
+    assert data["argv"][0] == "python"
+    assert data["interrupt_mode"] == "message"
+    assert data["language"] == "python"
+
+
+def test_wrong_use_is_one_sentence(tmp_path: Path) -> None:
+    """Without a connection file, or with a broken one, the kernel says so and ends with 2."""
+    broken = tmp_path / "c.json"
+    broken.write_text("{")
+    for arguments in ([], ["-f"], ["-f", str(broken)], ["-f", str(tmp_path / "none.json")]):
+        done = subprocess.run(
+            [sys.executable, "-m", "codeact_kernel.kernel", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
