@@ -46,8 +46,8 @@ export function describe(state: ConnectionState | null): IDescription {
     case 'connected':
       return {
         mood: state.grade === 'none' ? 'bad' : 'good',
-        heading: `Connected · isolation: ${state.grade}`,
-        text: GRADES[state.grade] ?? ''
+        heading: 'Connected',
+        text: `Isolation: ${state.grade}. ${GRADES[state.grade] ?? ''}`.trim()
       };
     case 'failed':
       return { mood: 'bad', heading: 'Not connected', text: state.reason };

@@ -17,7 +17,12 @@ group('describe', () => {
       'good',
       'namespaces'
     ],
-    ['a grade of tomorrow', { status: 'connected', version: '9', grade: 'moon' }, 'good', ''],
+    [
+      'a grade of tomorrow',
+      { status: 'connected', version: '9', grade: 'moon' },
+      'good',
+      'Isolation: moon.'
+    ],
     ['a failure', { status: 'failed', reason: 'No answer.' }, 'bad', 'No answer.']
   ])('says what %s means', (_, state, mood, words) => {
     const description = describe(state);

@@ -16,23 +16,24 @@ def test_a_cell_runs_and_the_panel_is_connected(lab: Lab, page: Page) -> None:
     notebook.command("notebook:run-cell")
     notebook.wait_for_count(0, 1)
     assert notebook.text(0).strip().endswith("2")
-    notebook.wait_for_panel("Connected · isolation:")
+    notebook.wait_for_panel("Isolation: ")
     notebook.picture("panel-light")
     notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
-    notebook.wait_for_panel("Connected · isolation:")
     page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+    notebook.wait_for_panel("Isolation: ")
     notebook.picture("panel-dark")
 
 
 def test_the_panel_connects_again_after_a_restart(lab: Lab, page: Page) -> None:
     """A restart kills the comm silently; a new one is opened, and cells run in the new kernel."""
     notebook = open_notebook(page, lab, lab.notebook("restart.ipynb", "n = 1", "n"))
-    notebook.wait_for_panel("Connected · isolation:")
+    notebook.wait_for_panel("Isolation: ")
     notebook.command("notebook:run-cell")
     notebook.wait_for_count(0, 1)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     notebook.wait_for_panel("Connecting")
-    notebook.wait_for_panel("Connected · isolation:")
+    notebook.wait_for_panel("Isolation: ")
     notebook.wait_for_kernel()
     notebook.command("notebook:move-cursor-down")
     notebook.command("notebook:run-cell")
