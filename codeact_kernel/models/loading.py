@@ -27,7 +27,7 @@ def load() -> Any:
             warnings.simplefilter("ignore")  # its dependencies deprecate each other
             import litellm
 
-            litellm.ModelResponse(stream=True)  # builds its schemas now, not in the first reply
+            litellm.ModelResponseStream()  # builds its schemas now, not in the first reply
             litellm.ModelResponse()
         # Both print into whatever has our standard output, which may be somebody's notebook.
         litellm.suppress_debug_info = True

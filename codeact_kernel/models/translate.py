@@ -138,14 +138,14 @@ def _status(error: Exception) -> int:
 
 def _retry_after(error: Exception) -> float | None:
     """Seconds the provider asked us to wait, None when it did not say so in seconds."""
-    for holder in (getattr(error, "response", None), error):
-        for name in ("headers", "litellm_response_headers"):
-            headers = getattr(holder, name, None)
+    for each in _causes(error):
+        for headers in (
+            getattr(getattr(each, "response", None), "headers", None),
+            getattr(each, "litellm_response_headers", None),
+        ):
             value = headers.get("retry-after") if isinstance(headers, Mapping) else None
-            try:
-                return max(0.0, float(value)) if value is not None else None
-            except ValueError:
-                continue
+            if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+                return float(value)
     return None
 
 
