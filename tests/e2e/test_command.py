@@ -122,7 +122,9 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 def test_each_step_is_a_cell_with_outputs_and_counts(tmp_path: Path) -> None:
     """Thought, code, outputs and answer stand below the agent cell; the next cell uses what they made."""
-    with serving("I add.\n\n<execute>\ntotal = sum(data)\nprint(total)\n</execute>", ANSWER) as model:
+    with serving(
+        "I add.\n\n<execute>\ntotal = sum(data)\nprint(total)\n</execute>", ANSWER
+    ) as model:
         ran = go(tmp_path, model.url, "data = [1, 2, 3]", TASK, "total * 2", options=("--json",))
     assert (ran.code, ran.stderr) == (0, "")
     assert [role(cell) for cell in ran.notebook.cells][:4] == [None, "agent", "thought", "step"]
@@ -185,9 +187,7 @@ def test_a_run_again_does_not_double_its_cells(tmp_path: Path) -> None:
             id="code in JSON",
         ),
         pytest.param("I print.\n\n```python\nprint(1)", "print(1)", "1\n", id="unclosed fence"),
-        pytest.param(
-            "I print.\n\n<execute>\nprint(1)\n", "print(1)", "1\n", id="unclosed tag"
-        ),
+        pytest.param("I print.\n\n<execute>\nprint(1)\n", "print(1)", "1\n", id="unclosed tag"),
         pytest.param(
             "<code>\nhtml = '<b><code>x</code></b>'\nprint(html)\n</code>",
             "html = '<b><code>x</code></b>'\nprint(html)",
@@ -293,9 +293,7 @@ def test_a_step_that_runs_can_be_interrupted(tmp_path: Path) -> None:
     assert "begun\n" in text_of(step_cell)
 
 
-def interrupted(
-    folder: Path, model: ScriptedServer, now: Callable[[], bool]
-) -> tuple[int, str]:
+def interrupted(folder: Path, model: ScriptedServer, now: Callable[[], bool]) -> tuple[int, str]:
     """Exit code and stderr of a run that got SIGINT when `now` came true."""
     path = write(folder / "a.ipynb", TASK, "never")
     process = subprocess.Popen(

@@ -62,7 +62,7 @@ class TestKernel(suite.KernelTests):  # type: ignore[misc]  # not typed
         },
     )
     code_history_pattern = "1?2*"
-    supported_history_operations = ("tail", "range", "search")
+    supported_history_operations = ("tail", "search")
     code_inspect_sample = "zip"
     code_clear_output = "from IPython.display import clear_output; clear_output()"
 

@@ -60,16 +60,6 @@ def test_wrong_settings_are_said_in_each_cell(tmp_path: Path) -> None:
         assert "profile must be one of" in result.error["evalue"]
 
 
-def test_a_sandbox_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
-    """Without bubblewrap and with namespaces demanded nothing runs; the sentence names the doctor."""
-    with started(tmp_path, {"CODEACT_ISOLATION": "namespaces", "PATH": "/nonexistent"}) as session:
-        result = session.run("open('ran', 'w')")
-        assert result.reply["status"] == "error"
-        assert "codeact doctor" in result.error["evalue"]
-        assert not (tmp_path / "ran").exists()
-        assert session.reply(session.client.kernel_info())["status"] == "ok"
-
-
 def test_litellm_is_not_imported_on_the_start_path(tmp_path: Path) -> None:
     """Neither litellm nor the agent's half nor IPython is imported before somebody asks for it."""
     code = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
+from codeact_kernel.agent.ports import Model
+from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel.app import Kernel
 from codeact_kernel.kernel.connection import read_connection_file
 from codeact_kernel.kernel.link import Link
@@ -62,11 +65,22 @@ async def until_idle(client: AsyncKernelClient, msg_id: str) -> list[dict[str, A
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    """A started kernel with an obedient client; the box does nothing by itself."""
+    """A started kernel with a client; the box does nothing by itself."""
+    async with started(tmp_path) as front:
+        yield front
+
+
+@asynccontextmanager
+async def started(
+    tmp_path: Path, refusal: str = "", model: Model | None = None
+) -> AsyncIterator[Front]:
+    """A kernel in this process whose sandbox is a FakeBox, or refused."""
     name, info = write_connection_file(str(tmp_path / "connection.json"), key=b"a key")
     boxes: list[FakeBox] = []
 
     async def launch(first: bool) -> FakeBox:
+        if refusal:
+            raise SandboxRefused(refusal)
         boxes.append(FakeBox())
         return boxes[-1]
 
@@ -76,7 +90,7 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
         Settings(),
         Policy.notebook(tmp_path),
         Link(launch),
-        choose_model=Models(tmp_path).choose,
+        choose_model=Models(tmp_path).choose if model is None else lambda settings: model,
         journals=tmp_path / "runs",
     )
     serving = asyncio.create_task(kernel.serve())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.kernel.boxes import obedient
-from tests.kernel.conftest import Front
+from tests.kernel.conftest import Front, started
 
 
 async def test_kernel_info_needs_no_sandbox(front: Front) -> None:
@@ -132,3 +133,18 @@ async def test_nobody_is_asked_who_did_not_allow_it(front: Front) -> None:
     front.box.say({"t": "ask", "parent": msg_id, "password": False}, b"name? ")
     await front.reply(front.client.kernel_info())
     assert not await front.client.stdin_channel.msg_ready()
+
+
+async def test_without_a_sandbox_each_cell_gets_the_sentence(tmp_path: Path) -> None:
+    """When the sandbox is refused the kernel stays up, and says in each cell what would help."""
+    async with started(tmp_path, refusal="No sandbox here: see codeact doctor") as front:
+        assert (await front.reply(front.client.kernel_info()))["content"]["status"] == "ok"
+        for code in ("1 + 1", "%%agent\ndo it"):
+            msg_id = front.client.execute(code)
+            messages = await front.until_idle(msg_id)
+            (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+            assert error["ename"] == "SandboxRefused"
+            assert error["evalue"] == "No sandbox here: see codeact doctor"
+            assert (await front.reply(msg_id))["content"]["status"] == "error"
+        completion = await front.reply(front.client.complete("a"))
+        assert completion["content"]["status"] == "error"
