@@ -94,9 +94,9 @@ class WireKernel(IPythonKernel):
         def parent() -> str:
             return parent_id(self.get_parent("shell"))
 
-        calls = Calls(self.link, parent)
+        self.calls = Calls(self.link, parent)
         shell: Any = self.shell
-        shell.extra_names = {"final_answer": make_final_answer(shell, calls, parent)}
+        shell.extra_names = {"final_answer": make_final_answer(shell, self.calls, parent)}
         shell.bind_extra_names()
 
     # -- the life of the process ------------------------------------------------------------
@@ -108,8 +108,8 @@ class WireKernel(IPythonKernel):
         self._context = copy_context()
         self.start()
         self.link.open(sock, (stdout, stderr))
-        self.link.wake = lambda: self._loop.call_soon_threadsafe(self._take_inbox)
-        self._loop.add_reader(self.link.fileno(), self._on_readable)
+        self.link.inbound.wake = lambda: self._loop.call_soon_threadsafe(self._take_inbox)
+        self._loop.add_reader(sock, self._on_readable)
         version = ".".join(str(part) for part in sys.version_info[:3])
         info = {"status": "ok", **self.kernel_info}
         self.link.send({"t": "ready", "pid": os.getpid(), "python": version}, [dump(info)])
@@ -149,13 +149,13 @@ class WireKernel(IPythonKernel):
     def _on_readable(self) -> None:
         if not self.link.mine:
             os._exit(0)  # a fork made by a cell came back to the loop
-        if not self.link.pump():
+        if not self.link.inbound.pump():
             self.stop()
         self._take_inbox()
 
     def _take_inbox(self) -> None:
-        while self.link.inbox:
-            frame = self.link.inbox.popleft()
+        while self.link.inbound.inbox:
+            frame = self.link.inbound.inbox.popleft()
             try:
                 self._take(frame)
             except (ValueError, KeyError, IndexError, TypeError) as error:

@@ -108,7 +108,6 @@ def _processes() -> list[tuple[int, int, int]]:
         except OSError:
             continue
         # The command is in brackets and may itself hold brackets and blanks.
-        state, parent, group = stat[stat.rindex(b")") + 2 :].split()[:3]
-        if state not in (b"Z", b"X"):
-            found.append((int(name), int(parent), int(group)))
+        _, parent, group = stat[stat.rindex(b")") + 2 :].split()[:3]
+        found.append((int(name), int(parent), int(group)))
     return found

@@ -17,15 +17,15 @@ class Stdin:
     def ask(self, prompt: str, parent: str, *, password: bool) -> str:
         """The user's line. Raises EOFError, and KeyboardInterrupt when it is interrupted."""
         with self._turn:
-            self._link.expect("input", "")
+            self._link.inbound.expect("input", "")
             try:
                 text = prompt.encode(errors="backslashreplace")
                 self._link.send({"t": "ask", "parent": parent, "password": password}, [text])
-                answer = self._link.wait("input", "")
+                answer = self._link.inbound.wait("input", "")
             except KeyboardInterrupt:
                 raise KeyboardInterrupt("Interrupted by user") from None
             finally:
-                self._link.forget("input", "")
+                self._link.inbound.forget("input", "")
         value = str(answer.head.get("value", ""))
         if value == "\x04":
             raise EOFError

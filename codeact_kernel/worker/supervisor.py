@@ -198,8 +198,10 @@ class Supervisor:
         data = self._read(self._kernel.link)
         if data is None:
             return False
-        if not data:
+        if not data:  # it ends, or has cut a frame and given up: nothing more can come of it
             self._drop(self._kernel.link)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._kernel.pid, signal.SIGKILL)
             return False
         try:
             for raw in self._from_kernel.split(data):
