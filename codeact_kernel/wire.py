@@ -40,9 +40,7 @@ class Frame(NamedTuple):
 
     @property
     def type(self) -> str:
-        kind = self.head["t"]
-        assert isinstance(kind, str)
-        return kind
+        return str(self.head["t"])
 
 
 def encode(head: dict[str, Any], parts: Sequence[Bytes] = ()) -> list[Bytes]:
@@ -110,11 +108,7 @@ class Decoder:
 
 def decode(raw: bytes) -> Frame:
     """One whole raw frame, checked. Raises BadFrame."""
-    (count,) = _COUNT.unpack_from(raw, _SIZE.size)
-    at = _SIZE.size + _COUNT.size + _SIZE.size * count
-    if not 1 <= count <= MAX_PARTS or at > len(raw):
-        raise BadFrame(f"a frame of {len(raw)} bytes says it has {count} parts")
-    sizes = struct.unpack_from(f"!{count}I", raw, _SIZE.size + _COUNT.size)
+    sizes, at = _sizes(raw)
     if at + sum(sizes) != len(raw):
         raise BadFrame("the lengths of a frame's parts do not add up")
     head = _head(raw[at : at + sizes[0]])
@@ -128,19 +122,30 @@ def decode(raw: bytes) -> Frame:
 
 def head_of(raw: bytes) -> dict[str, Any]:
     """Only the head of a raw frame, for a relay that looks and passes on. Raises BadFrame."""
+    sizes, at = _sizes(raw)
+    return _head(raw[at : at + sizes[0]])
+
+
+def _sizes(raw: bytes) -> tuple[tuple[int, ...], int]:
+    """The lengths of the parts, and where the first one starts."""
+    if len(raw) < _SIZE.size + _COUNT.size + _SIZE.size:
+        raise BadFrame(f"a frame has only {len(raw)} bytes")
     (count,) = _COUNT.unpack_from(raw, _SIZE.size)
     at = _SIZE.size + _COUNT.size + _SIZE.size * count
     if not 1 <= count <= MAX_PARTS or at > len(raw):
         raise BadFrame(f"a frame of {len(raw)} bytes says it has {count} parts")
-    (size,) = _SIZE.unpack_from(raw, _SIZE.size + _COUNT.size)
-    return _head(raw[at : at + size])
+    return struct.unpack_from(f"!{count}I", raw, _SIZE.size + _COUNT.size), at
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _head(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_HEAD:
         raise BadFrame(f"a frame's head has {len(data)} bytes")
     try:
-        head = json.loads(data)
+        head = json.loads(data.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise BadFrame("a frame's head is not JSON") from error
     if not isinstance(head, dict) or not isinstance(head.get("t"), str):
