@@ -131,7 +131,7 @@ def test_requests_aside_are_answered_while_a_cell_awaits(worker: Worker) -> None
     frames = worker.until(lambda f: is_idle(f, cell))
     kinds = [(f.type, f.head.get("parent")) for f in frames]
     assert kinds.index(("reply", aside)) < kinds.index(("reply", cell))
-    assert [f.head["parent"] for f in frames if f.type == "stream"][0] == cell
+    assert next(f.head["parent"] for f in frames if f.type == "stream") == cell
 
 
 def test_a_comm_is_handled_while_a_cell_awaits(worker: Worker) -> None:

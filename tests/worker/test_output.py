@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from typing import Any
 
 from codeact_kernel.wire import Frame
 from tests.worker.client import Worker, is_idle
@@ -211,7 +212,7 @@ def test_widgets_callbacks_and_buffers(worker: Worker) -> None:
     slider, image = eval(ran.result)  # noqa: S307  a tuple of two ids from our own cell
     opened = [f for f in ran.frames if f.head.get("type") == "comm_open"]
     assert [bytes(f.parts[2]) for f in opened if len(f.parts) > 2] == [b"\x00\x01\xff"]
-    data = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
+    data: dict[str, Any] = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
     ran = worker.ask("comm_msg", {"comm_id": slider, "data": data})
     assert ran.stream() == "now 7\n"
     data = {"method": "update", "state": {}, "buffer_paths": [["value"]]}
