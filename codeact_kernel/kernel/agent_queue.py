@@ -19,7 +19,7 @@ from codeact_kernel.errors import CodeActError, UsageError
 from codeact_kernel.kernel import agent_cell
 from codeact_kernel.kernel.agent_cell import AgentCell, Cell, ContinueCell, HelpCell, PlainCell
 from codeact_kernel.kernel.agent_run import Runner
-from codeact_kernel.kernel.messages import Incoming
+from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
@@ -47,10 +47,13 @@ class AgentRequest(FrontRequest):
     ) -> None:
         super().__init__(message, publisher, client is not None)
         self.content: dict[str, Any] = {}
+        self._code = str(message.read_content().get("code"))
         self._turn = turn
         self._over = over
 
     def publish(self, said: Said) -> None:
+        if said.type == "execute_input":
+            said = said._replace(content=to_json({**said.value, "code": self._code}))
         if said.type == "status" and said.value["execution_state"] == "idle":
             if self.content.get("status") == "ok":
                 self._turn(self)
@@ -104,7 +107,7 @@ class AgentQueue:
         client = message if self._relay.allows_stdin(message) else None
         request = AgentRequest(message, self._publisher, client, self._begin, self._settle)
         self._cell, self.held, self._stopping = cell, request, False
-        self._relay.forward(request, message)
+        self._relay.forward(request, message._replace(content=_harmless(content, cell)))
         if self._relay.requests.pending.get(request.id) is not request and self._task is None:
             self._settle(request, False)  # it could not be sent, and was answered so
         return True
@@ -200,6 +203,21 @@ class AgentQueue:
                 self._relay.abort(message)
         while self._waiting and self.held is None:
             self._relay.take(self._waiting.popleft())
+
+
+def _harmless(content: dict[str, Any], cell: Cell) -> bytes:
+    """The request as it goes inside, where it only takes its number and its place in the history.
+
+    `%%agent` with a task is a magic that does nothing there. Everything else becomes a comment:
+    IPython would expand `{name}` in a line, take a line that ends in `?` for a question about an
+    object, and run the code of a cell that is refused here.
+    """
+    code = content["code"]
+    if not (
+        isinstance(cell, AgentCell) and code.lstrip().startswith("%%") and "\n" in code.strip()
+    ):
+        content = {**content, "code": "\n".join(f"# {line}" for line in code.strip().split("\n"))}
+    return to_json(content)
 
 
 def _stops_on_error(request: AgentRequest) -> bool:

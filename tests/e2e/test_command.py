@@ -366,7 +366,7 @@ def test_the_worst_of_several_runs_decides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("%%agent\n", "no task"),
+        ("%%agent\n\n", "no task"),
         ("%%agent --modle x\ntask", "--modle is not an option"),
         ("%%agent\nWhat is {nothing}?", "no variable nothing"),
     ],
