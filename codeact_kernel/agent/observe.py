@@ -63,11 +63,12 @@ def show(
     """
     keep: dict[str, str] = {}
     parts = [f"[step {number}/{of}: {_STATUS.get(status, status)}]"]
-    if reason:
+    errors = _stream(outputs, "stderr")
+    if reason and reason not in errors:
         parts.append(reason)
     for name, text in (
         ("stdout", _stream(outputs, "stdout")),
-        ("stderr", _stream(outputs, "stderr")),
+        ("stderr", errors),
     ):
         if text.strip():
             parts.append(f"{name}:\n{_clipped(text, f'_{name}_{number}', keep)}")

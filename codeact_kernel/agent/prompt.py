@@ -29,13 +29,18 @@ def opening(
     task: str, variables: Mapping[str, Variable], functions: Iterable[Function], steps: int
 ) -> str:
     """The first user message: the task and what is there already."""
-    parts = [f"Task:\n{task.strip()}"]
+    parts = [task_lines(task).strip()]
     if known := variable_lines(variables):
         parts.append("Variables that exist:\n" + "\n".join(known))
     if offered := [_offer(function) for function in sorted(functions, key=lambda f: f.name)]:
         parts.append("Functions of the notebook you can call:\n" + "\n".join(offered))
     parts.append(f"You have {steps} steps.")
     return "\n\n".join(parts)
+
+
+def task_lines(task: str) -> str:
+    """How the first user message begins; a replay knows its task by it."""
+    return f"Task:\n{task.strip()}\n\n"
 
 
 def continuation(said: str, steps: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from codeact_kernel.agent.ports import Chunk, Finished
+from codeact_kernel.agent.prompt import task_lines
 from codeact_kernel.errors import ReplayEnded
 from codeact_kernel.trace.digest import digest
 from codeact_kernel.trace.values import Message, Reply, Run, Trace
@@ -39,13 +40,14 @@ class _Tape:
 
 
 class ReplayModel:
-    """Plays the runs of a trace: for each new conversation the first unused run with its task,
-    otherwise the first unused one. A Model (agent/ports.py)."""
+    """Plays the runs of a trace, for each new conversation the one with its task, otherwise the
+    next that was not played. A Model (agent/ports.py)."""
 
     def __init__(
         self, trace: Trace, *, name: str, window: int | None = None, sees: bool | None = None
     ) -> None:
-        self._unused = list(trace.runs)
+        self._runs = trace.runs
+        self._played: set[str] = set()
         self._tape: _Tape | None = None
         self._name, self._window = name, window
         self._sees = _saw(trace) if sees is None else sees
@@ -84,21 +86,25 @@ class ReplayModel:
     def _tape_for(self, messages: Sequence[Message]) -> _Tape:
         """The tape that goes on, or another one when a conversation begins."""
         begins = not any(message.role == "assistant" for message in messages)
-        if self._tape is None or (begins and self._tape.place):
+        if self._tape is None or begins:
             self._tape = _Tape(self._choose(messages))
         return self._tape
 
     def _choose(self, messages: Sequence[Message]) -> Run:
-        if not self._unused:
+        """The first run with this task that was not played, one that was, the next of any task."""
+        asked = next((message.text for message in messages if message.role == "user"), "")
+        fits = [run for run in self._runs if asked.startswith(task_lines(run.task))]
+        unused = [run for run in self._runs if run.id not in self._played]
+        found = next((run for run in fits if run in unused), None) or next(
+            iter(fits + unused), None
+        )
+        if found is None:
             raise ReplayEnded(
-                f"The recording {self._name} has no run left that was not played yet. "
+                f"The recording {self._name} has no run with this task, and all others were played. "
                 "Restart the kernel to play it from the beginning, or choose a live model."
             )
-        asked = next((message.text for message in messages if message.role == "user"), "")
-        fits = [run for run in self._unused if run.task.strip() and run.task.strip() in asked]
-        run = max(fits, key=lambda each: len(each.task), default=self._unused[0])
-        self._unused.remove(run)
-        return run
+        self._played.add(found.id)
+        return found
 
     def _notice(self, tape: _Tape, number: int, reply: Reply, messages: Sequence[Message]) -> str:
         if tape.said or reply.prompt == digest(messages):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codeact_kernel.agent.ports import Chunk, Finished
+from codeact_kernel.agent.prompt import opening
 from codeact_kernel.errors import ReplayEnded
 from codeact_kernel.models.choose import open_model
 from codeact_kernel.models.replay import ReplayModel
@@ -17,7 +18,7 @@ SYSTEM = Message(role="system", text="s")
 def asked(task: str, *said: str) -> tuple[Message, ...]:
     """A conversation about a task; what was said alternates assistant, user."""
     rest = (Message(role=("assistant", "user")[n % 2], text=text) for n, text in enumerate(said))
-    return (SYSTEM, Message(role="user", text=f"Task:\n{task}"), *rest)
+    return (SYSTEM, Message(role="user", text=opening(task, {}, (), 20)), *rest)
 
 
 def recorded(task: str, *replies: str) -> Run:
@@ -73,11 +74,13 @@ async def test_another_prompt_is_said_once() -> None:
 
 
 async def test_the_run_with_the_task_is_chosen_else_the_next() -> None:
-    """Runs are found by their task, whatever their order; an unknown task gets the next unused."""
+    """Runs are found by their task, whatever their order, and again when their cell is run again;
+    an unknown task gets the next one that was not played."""
     replay = model(recorded("first", "1"), recorded("second", "2"), recorded("third", "3"))
     assert (await say(replay, asked("second")))[0] == "2"
     assert (await say(replay, asked("unheard of")))[0] == "1"
     assert (await say(replay, asked("third")))[0] == "3"
+    assert (await say(replay, asked("second")))[0] == "2"
 
 
 async def test_the_end_of_the_recording_is_an_error() -> None:
@@ -86,5 +89,5 @@ async def test_the_end_of_the_recording_is_an_error() -> None:
     await say(replay, asked("add"))
     with pytest.raises(ReplayEnded, match="no further reply"):
         await say(replay, asked("add", "one", "saw 1"))
-    with pytest.raises(ReplayEnded, match="no run left"):
-        await say(replay, asked("add"))
+    with pytest.raises(ReplayEnded, match="no run with this task"):
+        await say(replay, asked("subtract"))

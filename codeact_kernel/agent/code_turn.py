@@ -1,0 +1,132 @@
+"""The code's turn in a step: checks → gate → execute → observation.
+
+Rule: what runs is what the gate approved, to the byte. Code that is refused, does not compile or
+fails is an observation like any other; the model is told what happened and what was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from codeact_kernel.agent import observe
+from codeact_kernel.agent.checks import Checked, check
+from codeact_kernel.agent.context import Conversation
+from codeact_kernel.agent.limits import Meter
+from codeact_kernel.agent.options import Options
+from codeact_kernel.agent.ports import Execution, Gate, Runtime, Surroundings
+from codeact_kernel.agent.record import Record
+from codeact_kernel.trace.events import CodeProposed, CodeStarted, Observed
+from codeact_kernel.trace.values import Decision, Observation, Reject, Status
+
+LAST_STEP = "One step is left: end with final_answer(value) now."
+
+
+@dataclass(slots=True, kw_only=True)
+class CodeTurn:
+    """Checks, asks, runs and observes. `around` is what the notebook holds now."""
+
+    runtime: Runtime
+    gate: Gate
+    meter: Meter
+    options: Options
+    sees: Callable[[], bool]
+    """Whether the model is shown images; known once it is prepared."""
+    record: Record
+    conversation: Conversation
+    around: Surroundings = field(default_factory=Surroundings)
+
+    async def carry_out(self, thought: str, code: str) -> str | None:
+        """The step's code from proposal to observation; the answer when it gave one."""
+        record = self.record
+        record.note(thought=thought, code=code)
+        record.emit(
+            CodeProposed(
+                run=record.run,
+                number=record.number,
+                cell=record.step.cell,
+                thought=thought,
+                code=code,
+            )
+        )
+        checked = check(code, names=self.around.names, rules=self.options.rules)
+        if checked.problem or checked.refusal:
+            await self._observe(_not_run(checked.problem or checked.refusal))
+            return None
+        decision = await self._decide(code, checked)
+        if isinstance(decision, Reject):
+            reason = decision.reason or "no reason given"
+            await self._observe(_not_run(f"The person did not let this run: {reason}"))
+            return None
+        execution = await self._execute(decision.code)
+        await self._observe(execution, _notes(code, decision.code, execution, checked))
+        record.note(answer=execution.answer)
+        return execution.answer
+
+    async def _decide(self, code: str, checked: Checked) -> Decision:
+        """The gate's word. Doubtful names are shown to a person who reads everything anyway; for
+        them alone nobody is asked."""
+        asks = self.options.approve == "ask"
+        concerns = (*checked.concerns, *(checked.hints if asks else ()))
+        if asks or (self.options.approve == "risky" and concerns):
+            self.record.wait(f"Step {self.record.number} waits for your approval.")
+        with self.meter.standing_still():
+            return await self.gate.decide(self.record.number, self.record.step.cell, code, concerns)
+
+    async def _execute(self, code: str) -> Execution:
+        record, proposed = self.record, self.record.step.code
+        if code != proposed:
+            record.note(code=code, proposed=proposed)
+        number, cell = record.number, record.step.cell
+        record.emit(CodeStarted(run=record.run, number=number, cell=cell, code=code))
+        record.running = True
+        execution = await self.runtime.execute(number, cell, code)
+        record.running = False
+        return execution
+
+    async def _observe(self, execution: Execution, notes: tuple[str, ...] = ()) -> None:
+        """What came of the code, for the model, the notebook and the conversation."""
+        record, before = self.record, self.around
+        ran = execution.status is not Status.NOT_RUN
+        if ran:
+            self.around = await self.runtime.surroundings()
+        delta = observe.difference(before.variables, self.around.variables)
+        left = self.meter.limits.steps - self.meter.steps
+        shown = observe.show(
+            number=record.number,
+            of=record.number + left,
+            status=execution.status,
+            reason=execution.reason,
+            outputs=execution.outputs if ran else (),
+            count=execution.count,
+            delta=delta,
+            sees=self.sees(),
+            notes=(*notes, *((LAST_STEP,) if left == 1 else ())),
+        )
+        for name, text in shown.keep.items():
+            await self.runtime.keep(name, text)
+        observation = Observation(
+            status=execution.status,
+            text=shown.text,
+            outputs=execution.outputs,
+            images=shown.images,
+            variables=delta,
+            seconds=execution.seconds,
+            count=execution.count,
+        )
+        record.note(observation=observation)
+        record.emit(Observed(run=record.run, number=record.number, observation=observation))
+        self.conversation.tell(shown.text, shown.images, observe.stub(record.number))
+
+
+def _notes(proposed: str, ran: str, execution: Execution, checked: Checked) -> tuple[str, ...]:
+    """What the model is told besides: how its code was changed, or what the checks had seen."""
+    if ran != proposed:
+        return (f"The person changed the code before it ran. It ran as:\n{ran}",)
+    return checked.hints if execution.status is Status.ERROR else ()
+
+
+def _not_run(reason: str) -> Execution:
+    """The outcome of code that was refused; the reason is also what its cell shows."""
+    output = {"output_type": "stream", "name": "stderr", "text": f"{reason}\n"}
+    return Execution(status=Status.NOT_RUN, outputs=(output,), reason=reason)

@@ -1,0 +1,101 @@
+"""The model's turn in a step: context → model.stream → parse.
+
+Rule: what the model said goes into the conversation once, to the letter, and is paid for, whether
+it could be read or not. An unreadable reply is answered with what is wrong with it, REPAIRS times;
+that uses up no step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codeact_kernel.agent import prompt
+from codeact_kernel.agent.ask import Answered, ask
+from codeact_kernel.agent.context import Conversation, high_water
+from codeact_kernel.agent.limits import Meter
+from codeact_kernel.agent.parse import parse
+from codeact_kernel.agent.ports import Model, Surroundings
+from codeact_kernel.agent.record import Record
+from codeact_kernel.agent.streaming import SoFar
+from codeact_kernel.errors import ContextOverflow
+from codeact_kernel.trace.events import ReplyArrived, ReplyGrew
+from codeact_kernel.trace.values import Action, Malformed, Reply
+
+REPAIRS = 2
+ROOM = "The conversation grew long, so the model no longer sees the outputs of early steps."
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelTurn:
+    """Asks, reads and pays."""
+
+    model: Model
+    meter: Meter
+    record: Record
+    conversation: Conversation
+    warned: bool = False
+    """Whether it was said that the price is not known."""
+
+    async def act(self, around: Surroundings) -> Action:
+        """What the model wants; Malformed when it could not say it after all repairs."""
+        for _ in range(REPAIRS + 1):
+            answered = await self._ask(around)
+            action = parse(answered.reply.text, truncated=answered.truncated)
+            problem = action.problem if isinstance(action, Malformed) else ""
+            self._heard(answered.reply, problem)
+            if answered.notice:
+                self.record.notice(answered.notice)
+            if not problem:
+                break
+            self.conversation.tell(problem)
+        return action
+
+    async def _ask(self, around: Surroundings) -> Answered:
+        """One question; room is made when the conversation has grown too long for it."""
+        if self.conversation.tokens() > high_water(self.model.window):
+            self._make_room(around)
+        try:
+            return await self._ask_once()
+        except ContextOverflow:
+            if not self._make_room(around, keep=1):
+                raise
+            return await self._ask_once()
+
+    async def _ask_once(self) -> Answered:
+        record = self.record
+
+        def grew(shown: SoFar) -> None:
+            record.emit(
+                ReplyGrew(
+                    run=record.run, number=record.number, thought=shown.thought, code=shown.code
+                )
+            )
+
+        messages = self.conversation.messages()
+        return await ask(
+            self.model, messages, clock=self.meter.clock, grew=grew, waited=record.wait
+        )
+
+    def _make_room(self, around: Surroundings, **how: int) -> bool:
+        """Old observations go; what they made is listed instead, since it still exists."""
+        if not self.conversation.make_room(**how):
+            return False
+        if lines := prompt.variable_lines(around.variables):
+            self.conversation.tell("Variables that exist now:\n" + "\n".join(lines))
+        self.record.notice(ROOM)
+        return True
+
+    def _heard(self, reply: Reply, problem: str) -> None:
+        record = self.record
+        record.note(replies=(*record.step.replies, reply))
+        self.meter.spend(reply.usage)
+        self.conversation.hear(reply.text, reply.usage)
+        record.emit(
+            ReplyArrived(run=record.run, number=record.number, reply=reply, problem=problem)
+        )
+        if self.meter.limits.budget is not None and reply.usage.cost is None and not self.warned:
+            self.warned = True
+            record.notice(
+                f"The price of {reply.model} is not known, so the budget cannot be kept; "
+                "the limit of steps still holds."
+            )
