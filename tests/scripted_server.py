@@ -19,15 +19,16 @@ _PIECE = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One reply. `refusals` statuses are given first, one per attempt; `cut` closes after so many pieces.
+    """One reply, and what happens before it: `refusals` are the statuses of the first attempts.
 
-    `stall` waits so many seconds (or until the server closes) before the first piece.
+    The next `cuts` attempts break off in the middle of the stream. `stall` waits so many seconds (or
+    until the server closes) before the first piece.
     """
 
     text: str = ""
     refusals: tuple[int, ...] = ()
     retry_after: float = 0.05
-    cut: int | None = None
+    cuts: int = 0
     stall: float = 0.0
 
 
@@ -56,16 +57,14 @@ class ScriptedServer:
         self._http.server_close()
         self._thread.join(timeout=10)
 
-    def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int | None]:
-        """The reply to this request, and the status to refuse it with, if any."""
+    def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int]:
+        """The reply to this request, and which attempt this is, from 0."""
         self.requests.append(body)
         said = sum(message["role"] == "assistant" for message in body["messages"])
         place = min(said, len(self.replies) - 1)
         attempt = self.attempts.get(place, 0)
         self.attempts[place] = attempt + 1
-        reply = self.replies[place]
-        refused = reply.refusals[attempt] if attempt < len(reply.refusals) else None
-        return reply, refused
+        return self.replies[place], attempt
 
 
 @contextmanager
@@ -84,26 +83,25 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length))
-            reply, refused = server.next_reply(body)
-            if refused is not None:
-                self._refuse(refused, reply.retry_after)
+            reply, attempt = server.next_reply(body)
+            if attempt < len(reply.refusals):
+                self._refuse(reply.refusals[attempt], reply.retry_after)
             else:
                 server.closing.wait(reply.stall)
-                self._stream(reply, str(body["model"]))
+                cut = attempt < len(reply.refusals) + reply.cuts
+                self._stream(reply, str(body["model"]), cut=cut)
 
         def _refuse(self, status: int, retry_after: float) -> None:
             error = {"message": f"scripted {status}", "type": "scripted", "code": str(status)}
             self._send(status, "application/json", {"retry-after": str(retry_after)})
             self.wfile.write(json.dumps({"error": error}).encode())
 
-        def _stream(self, reply: Reply, model: str) -> None:
+        def _stream(self, reply: Reply, model: str, *, cut: bool) -> None:
             self._send(200, "text/event-stream", {})
             pieces = [reply.text[i : i + _PIECE] for i in range(0, len(reply.text), _PIECE)]
-            for number, piece in enumerate(pieces):
-                if number == reply.cut:
-                    return
+            for piece in pieces[: len(pieces) // 2] if cut else pieces:
                 self._chunk(model, {"content": piece})
-            if reply.cut is None:
+            if not cut:
                 self._chunk(model, {}, finish="stop")
                 self._chunk(model, None, usage={"prompt_tokens": 100, "completion_tokens": 10})
                 self.wfile.write(b"data: [DONE]\n\n")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,40 +172,39 @@ def test_a_run_again_does_not_double_its_cells(tmp_path: Path) -> None:
 # ── what models really send ──────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("reply", "source", "printed"),
-    [
-        pytest.param(
-            "First.\n\n```python\nprint(1)\n```\n\nThen.\n\n```python\nprint(2)\n```",
-            "print(1)\n\nprint(2)",
-            "1\n2\n",
-            id="two code blocks",
-        ),
-        pytest.param(
-            '{"thought": "I print.", "code": "print(\\"json\\")"}',
-            'print("json")',
-            "json\n",
-            id="code in JSON",
-        ),
-        pytest.param("I print.\n\n```python\nprint(1)", "print(1)", "1\n", id="unclosed fence"),
-        pytest.param("I print.\n\n<execute>\nprint(1)\n", "print(1)", "1\n", id="unclosed tag"),
-        pytest.param(
-            "<code>\nhtml = '<b><code>x</code></b>'\nprint(html)\n</code>",
-            "html = '<b><code>x</code></b>'\nprint(html)",
-            "<b><code>x</code></b>\n",
-            id="HTML with </code> in a string",
-        ),
-    ],
+HTML = "html = '<b><code>x</code></b>'\nprint(html)"
+FORMS = (
+    # two code blocks
+    (
+        "First.\n\n```python\nprint(1)\n```\n\nThen.\n\n```python\nprint(2)\n```",
+        "print(1)\n\nprint(2)",
+        "1\n2\n",
+    ),
+    # code in JSON
+    ('{"thought": "I print.", "code": "print(\\"json\\")"}', 'print("json")', "json\n"),
+    # an unclosed fence, an unclosed tag
+    ("I print.\n\n```python\nprint(1)", "print(1)", "1\n"),
+    ("I print.\n\n<execute>\nprint(1)\n", "print(1)", "1\n"),
+    # HTML with </code> in a string
+    (f"<code>\n{HTML}\n</code>", HTML, "<b><code>x</code></b>\n"),
 )
-def test_a_reply_in_another_form_is_understood(
-    tmp_path: Path, reply: str, source: str, printed: str
-) -> None:
-    """The code that was meant is the code that runs."""
-    with serving(reply, ANSWER) as model:
-        ran = go(tmp_path, model.url)
+
+
+def test_replies_in_other_forms_are_understood(tmp_path: Path) -> None:
+    """Two blocks, JSON, an unclosed fence or tag, HTML in a string: what was meant is what runs."""
+    with ExitStack() as stack:
+        models = [stack.enter_context(serving(reply, ANSWER)) for reply, _, _ in FORMS]
+        cells = [f"%%agent --api-base {model.url}\nTask." for model in models]
+        path = write(tmp_path / "a.ipynb", *cells)
+        process = subprocess.run(
+            command("run", path, "--model", "openai/scripted"),
+            env=environment(), capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+    ran = done(process, tmp_path / "a.run.ipynb")
     assert ran.code == 0, ran.stderr
-    assert ran.steps[0].source == source
-    assert text_of(ran.steps[0]) == printed
+    assert [(step.source, text_of(step)) for step in ran.steps[::2]] == [
+        (source, printed) for _, source, printed in FORMS
+    ]
 
 
 def test_a_reply_without_code_is_the_answer(tmp_path: Path) -> None:
