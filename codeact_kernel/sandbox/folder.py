@@ -78,8 +78,9 @@ def make(runtime: Path, uid: int, gid: int) -> Folder:
     """A fresh folder below `runtime` for a sandbox that runs as `uid`. Raises OSError."""
     path = f"{os.path.realpath(runtime)}/{_PREFIX}{os.urandom(8).hex()}"
     os.mkdir(path, 0o700)
-    lock = os.open(f"{path}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = os.open(f"{path}/locking", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    os.rename(f"{path}/locking", f"{path}/lock")  # only now: `sweep` believes a lock it can take
     folder = Folder(path, lock)
     for name in (folder.scratch, folder.forbidden):
         os.mkdir(name, 0o700)

@@ -16,6 +16,7 @@ import os
 import runpy
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,6 +85,7 @@ def _set_scene(orders: Mapping[str, Any]) -> None:
     """Environment, folders and working directory, as the user the code will run as."""
     os.environ.clear()  # noqa: TID251 - inside, the environment is our own making
     os.environ.update(orders["environment"])  # noqa: TID251
+    time.tzset()
     os.umask(0o022)
     for folder in orders["folders"]:
         os.makedirs(folder, mode=0o700, exist_ok=True)

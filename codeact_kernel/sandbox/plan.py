@@ -54,6 +54,8 @@ def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: 
     """The plan, with its private folder made. Raises OSError when that cannot be."""
     home = workspaces.home_folder()
     gid = uid if uid != os.getuid() else os.getgid()
+    visible = visibles.environment(home, os.getcwd())
+    workspace = workspaces.examine(policy, home, visible)
     folder = folders.make(policy.runtime, uid, gid)
     return Plan(
         policy=policy,
@@ -62,8 +64,8 @@ def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: 
         uid=uid,
         gid=gid,
         folder=folder,
-        visible=visibles.environment(home, os.getcwd()),
-        workspace=workspaces.examine(policy, home),
+        visible=visible,
+        workspace=workspace,
         fonts=_copy_fonts(policy, folder),
     )
 

@@ -26,6 +26,7 @@ SELFTEST_SECONDS = 20.0
 """Far beyond the 50 ms it takes: a loaded machine is not a broken sandbox."""
 _CHUNK = 1 << 20
 _MAX_PIECES = 64
+_GRACE = 0.5
 
 OnFrame = Callable[[Frame], None]
 OnEnd = Callable[[str], None]
@@ -134,13 +135,19 @@ class Sandbox:
 
         Both are called on the event loop, `on_frame` never after `on_end`.
         """
-        self._on_frame, self._on_end = on_frame, on_end
-        if self._ended.done():
+        self._on_frame = on_frame
+        over = self._ended.done()
+        early, self._early = self._early, []
+        for frame in early:
+            if over or not self._ended.done():
+                on_frame(frame)
+        if over:
             self._loop.call_soon(on_end, self._ended.result())
             return
-        early, self._early = self._early, []
-        self._deliver(early)
-        if not self._ended.done():
+        self._on_end = on_end
+        if self._ended.done():
+            on_end(self._ended.result())
+        else:
             self._loop.add_reader(self._socket, self._readable)
 
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
@@ -171,7 +178,9 @@ class Sandbox:
         if data:
             self._decode(data)
         else:
-            self._end(self._obituary())
+            # Nearly always the process is about to end too, and its exit code says more.
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(_GRACE, self._end, "The sandbox closed the wire.")
 
     def _decode(self, data: bytes) -> None:
         try:
@@ -183,9 +192,12 @@ class Sandbox:
 
     def _deliver(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
-            if self._on_frame is None or self._ended.done():
+            if self._ended.done():
                 return
-            self._on_frame(frame)
+            if self._on_frame is None:
+                self._early.append(frame)
+            else:
+                self._on_frame(frame)
 
     def _writable(self) -> None:
         unsent = self._unsent
@@ -214,8 +226,7 @@ class Sandbox:
     def _exited(self) -> None:
         """The process is gone: read what it still said, then end, though others may hold the wire."""
         self._loop.remove_reader(self._pidfd)
-        if self._on_frame is not None:
-            self._read_rest()
+        self._read_rest()
         self._end(self._obituary())
 
     def _read_rest(self) -> None:
@@ -229,10 +240,8 @@ class Sandbox:
             self._decode(data)
 
     def _obituary(self) -> str:
-        code = self._spawned.process.poll()
-        if code is None:
-            return "The sandbox closed the wire."
-        # bubblewrap passes a signal on as a shell does: 128 + its number.
+        code = self._spawned.process.wait()
+        # bubblewrap and the guardian pass a signal on as a shell does: 128 + its number.
         number = -code if code < 0 else code - 128 if code > 128 else 0
         return f"The sandbox ended (killed by signal {number})." if number else "The sandbox ended."
 

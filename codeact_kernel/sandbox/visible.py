@@ -94,6 +94,17 @@ def environment(home: str, cwd: str) -> Visible:
     )
 
 
+def is_imported(path: str, visible: Visible) -> bool:
+    """Would a module that is left in `path`, a real path, be found by this process?
+
+    True for a folder of the search path itself, and for anything within an environment.
+    """
+    environments = (package_folder(), sys.prefix, sys.base_prefix)
+    return path in map(os.path.realpath, visible.search) or any(
+        is_below(path, os.path.realpath(folder)) for folder in environments
+    )
+
+
 def is_below(path: str, folder: str) -> bool:
     """Is `path` the folder itself or somewhere in it? By name alone, both absolute."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

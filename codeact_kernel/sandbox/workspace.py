@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.visible import is_below
+from codeact_kernel.sandbox.visible import Visible, is_below, is_imported
 
 SECRETS = (
     ".env", ".env.*", ".envrc", ".netrc", ".pgpass", ".my.cnf", ".npmrc", ".yarnrc*", ".pypirc",
@@ -49,8 +49,11 @@ class Workspace:
     notes: tuple[str, ...] = ()
 
 
-def examine(policy: Policy, home: str) -> Workspace:
-    """The folder as it will be shown; without a path when it must not be."""
+def examine(policy: Policy, home: str, visible: Visible) -> Workspace:
+    """The folder as it will be shown; without a path when it must not be.
+
+    Nowhere that the outside imports from, which `visible` knows, may code leave a module.
+    """
     if policy.workspace is None:
         return Workspace()
     path = os.path.realpath(policy.workspace)
@@ -58,16 +61,23 @@ def examine(policy: Policy, home: str) -> Workspace:
         return Workspace(notes=(reason,))
     found = os.stat(path, follow_symlinks=False)
     masked, complete = _secrets(path)
-    kept, links = _protected(path) if policy.workspace_mode == "rw" else ([], [])
-    kept = [name for name in kept if name not in masked]
-    notes = [f"{link} is a link and cannot be protected from being replaced." for link in links]
+    notes = []
+    mode = policy.workspace_mode
+    if mode == "rw" and is_imported(path, visible):
+        mode = "ro"
+        notes.append(
+            f"{path} is read-only for code, because the kernel itself imports modules from there."
+        )
+    kept, links = _protected(path) if mode == "rw" else ([], [])
+    kept = sorted({*kept, *(_installed(path, visible) if mode == "rw" else ())} - set(masked))
+    notes += [f"{link} is a link and cannot be protected from being replaced." for link in links]
     if not complete:
         notes.append(
             f"{path} is large: files with passwords (.env ...) were searched for in a part of it only."
         )
     return Workspace(
         path=path,
-        mode=policy.workspace_mode,
+        mode=mode,
         owner=(found.st_uid, found.st_gid),
         masked=tuple(masked),
         kept=tuple(kept),
@@ -110,6 +120,12 @@ def _protected(path: str) -> tuple[list[str], list[str]]:
             if entry.name.startswith(".") or entry.name.endswith(".ipynb"):
                 (links if entry.is_symlink() else kept).append(entry.path)
     return sorted(kept), sorted(links)
+
+
+def _installed(path: str, visible: Visible) -> list[str]:
+    """What in the folder the outside imports from: a venv, the source of an editable install."""
+    inside = (name for name in visible.paths if name != path and is_below(name, path))
+    return [name for name in inside if not os.path.islink(name)]
 
 
 def _secrets(path: str) -> tuple[list[str], bool]:

@@ -17,7 +17,7 @@ from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.folder import ETC_STUBS
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below, package_folder
+from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below
 
 NAME = "bubblewrap"
 SCRATCH = "/scratch"
@@ -141,7 +141,7 @@ def _workspace(plan: Plan) -> list[str]:
     for path in shown.kept:
         options += ["--ro-bind", path, path]
     for path in plan.visible.paths:
-        if _in_workspace(path, plan) and (path != shown.path or path == package_folder()):
+        if _in_workspace(path, plan) and path != shown.path:
             options += ["--ro-bind", os.path.realpath(path), path]
     for path in shown.masked:
         blank = plan.folder.blank_folder if os.path.isdir(path) else plan.folder.blank_file
@@ -176,7 +176,7 @@ def _grants(plan: Plan) -> list[tuple[str, str]]:
     writable = [_TMP, SCRATCH, "/dev/shm"]  # noqa: S108
     if plan.workspace.path is not None and plan.workspace.mode == "rw":
         writable.append(plan.workspace.path)
-    devices = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+    devices = ("null", "zero", "full", "random", "urandom", "ptmx", "pts")
     return [
         ("/", "read"),
         *((path, "write") for path in writable),

@@ -25,7 +25,7 @@ NAME = "landlock"
 
 Grant = tuple[str, str]
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
 _PROC = ("self", "cpuinfo", "meminfo", "stat", "version", "filesystems", "loadavg", "sys/vm")
 
 
@@ -66,8 +66,8 @@ def shortcomings(plan: Plan) -> Iterator[str]:
     shown = plan.workspace
     if shown.path and shown.mode == "rw" and (shown.kept or shown.masked):
         yield (
-            f"New files can be made in the folders below {shown.path}, but not beside the notebook: "
-            "without namespaces nothing in it could be protected otherwise."
+            f"New files can be made in folders below {shown.path} that hold nothing protected, but not "
+            "beside the notebook: without namespaces it could not be protected otherwise."
         )
     if plan.uid == 0:
         yield (

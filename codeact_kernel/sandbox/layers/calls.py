@@ -117,10 +117,18 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
 }
 
 # These are not refused outright: the filter looks at their arguments or chooses the errno.
-EXAMINED: dict[str, tuple[int, int]] = {
+EXAMINED: dict[str, tuple[int | None, int | None]] = {
     "socket": (41, 198),
     "socketpair": (53, 199),
     "clone": (56, 220),
     "clone3": (435, 435),
     "ioctl": (16, 29),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "creat": (85, None),
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
 }

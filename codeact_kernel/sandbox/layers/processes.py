@@ -47,8 +47,8 @@ def kill_below(pid: int, seconds: float = 5.0) -> bool:
 def guard() -> None:
     """Split in two: returns in the child; the parent stays behind as the guardian and never returns.
 
-    The guardian ends with the child's exit code, after everything that the child left behind was
-    killed; it does the same when the process that started us ends.
+    The guardian ends with the child's exit code (128 + number for a signal), after everything that
+    the child left behind was killed; it does the same when the process that started us ends.
     """
     prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
@@ -76,7 +76,8 @@ def _watch(child: int) -> int:
         status = _reap(child)
     kill_below(os.getpid())
     _reap(child)
-    return 1 if status is None else os.waitstatus_to_exitcode(status) & 0xFF
+    code = 1 if status is None else os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _reap(child: int) -> int | None:

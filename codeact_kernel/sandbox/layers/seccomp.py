@@ -24,6 +24,9 @@ _NEW_NAMESPACES = 0x7E020080
 """Every CLONE_NEW* flag."""
 _TERMINAL_INJECTION = (0x5412, 0x541C)
 """TIOCSTI, TIOCLINUX: typing into somebody's terminal."""
+_SET_ID = 0o6000
+_CREATES = 0o100 | 0o20000000
+"""O_CREAT, O_TMPFILE: only then does open(2) have a mode."""
 _AF_UNIX = 1
 _STREAM, _SEQPACKET, _TYPE_MASK = 1, 5, 0xF
 
@@ -52,7 +55,6 @@ def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
     if machine not in MACHINES:
         raise OSError(errno.ENOSYS, f"no system call table for {machine}")
     column = MACHINES.index(machine)
-    number = {name: row[column] for name, row in EXAMINED.items()}
     steps: list[Step] = [
         (_LOAD, 0, 0, _ARCH),
         (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
@@ -64,17 +66,33 @@ def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
     for row in REFUSED.values():
         if (refused := row[column]) is not None:
             steps += [(_EQUAL, 0, 1, refused), _refuse(errno.EPERM)]
-    steps += [(_EQUAL, 0, 1, number["clone3"]), _refuse(errno.ENOSYS)]
-    steps += _when(number["clone"], _plain_clone())
-    steps += _when(number["ioctl"], _harmless_ioctl())
-    steps += _when(number["socket"], _family_of(families))
-    steps += _when(number["socketpair"], _connected_pair())
+    bodies = {
+        "clone3": [_refuse(errno.ENOSYS)],
+        "openat2": [_refuse(errno.ENOSYS)],  # its mode is in memory, where no filter can look
+        "clone": _plain_clone(),
+        "ioctl": _harmless_ioctl(),
+        "socket": _family_of(families),
+        "socketpair": _connected_pair(),
+        "chmod": _no_set_id(1),
+        "fchmod": _no_set_id(1),
+        "fchmodat": _no_set_id(2),
+        "fchmodat2": _no_set_id(2),
+        "creat": _no_set_id(1),
+        "open": _no_set_id(2, flags=1),
+        "openat": _no_set_id(3, flags=2),
+    }
+    for name, body in bodies.items():
+        if (examined := EXAMINED[name][column]) is not None:
+            steps += [(_EQUAL, 0, len(body), examined), *body]
     return [*steps, _allow()]
 
 
-def _when(number: int, body: list[Step]) -> list[Step]:
-    """`body`, which returns on every path, for the call `number` alone."""
-    return [(_EQUAL, 0, len(body), number), *body]
+def _no_set_id(mode: int, flags: int | None = None) -> list[Step]:
+    """No file that makes who runs it, outside, its owner. `mode`, `flags`: the arguments' places."""
+    check = [_argument(mode), (_ANY_BIT, 0, 1, _SET_ID), _refuse(errno.EPERM), _allow()]
+    if flags is None:
+        return check
+    return [_argument(flags), (_ANY_BIT, 0, len(check) - 1, _CREATES), *check]
 
 
 def _plain_clone() -> list[Step]:

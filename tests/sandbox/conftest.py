@@ -1,0 +1,99 @@
+"""Programs run in real sandboxes: `start` launches one, `Inside.run` gives it a program."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.process import Sandbox, launch
+from codeact_kernel.wire import Frame
+
+PROGRAMS = str(Path(__file__).parent / "inside")
+if PROGRAMS not in sys.path:
+    sys.path.append(PROGRAMS)  # as an entry of sys.path it is shown and importable inside
+
+ISOLATIONS = ("namespaces", "landlock")
+
+
+class Inside:
+    """A sandbox that runs `probe_worker`."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._answers: asyncio.Queue[Frame] = asyncio.Queue()
+        sandbox.listen(self._answers.put_nowait, self._end)
+
+    def _end(self, reason: str) -> None:
+        self.ended.set_result(reason)
+
+    def tell(self, program: str) -> None:
+        """Start a program without waiting for its answer."""
+        self.sandbox.send({"t": "run"}, (textwrap.dedent(program).encode(),))
+
+    async def run(self, program: str, seconds: float = 30) -> Any:
+        """The value the program left in `answer`, or "Type: text" of its exception."""
+        self.tell(program)
+        return await self.answer(seconds)
+
+    async def answer(self, seconds: float = 30) -> Any:
+        """The next answer, of the programs in the order they were told."""
+        frame = await asyncio.wait_for(self._answers.get(), seconds)
+        reply = json.loads(frame.parts[0])
+        return reply.get("error", reply.get("answer"))
+
+
+Start = Callable[[Policy], Awaitable[Inside]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Launch sandboxes that are gone when the test ends."""
+    running: list[Inside] = []
+
+    async def _start(policy: Policy) -> Inside:
+        running.append(Inside(await launch(policy, {"preload": []}, module="probe_worker")))
+        return running[-1]
+
+    yield _start
+    for inside in running:
+        inside.sandbox.kill()
+
+
+@pytest.fixture(params=ISOLATIONS)
+def strict(request: pytest.FixtureRequest) -> Policy:
+    """The strict profile on each grade there is."""
+    return replace(Policy.strict(), isolation=request.param)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A notebook's folder as people have them: data, a notebook, git, secrets, links outside."""
+    outside = tmp_path / "outside.txt"
+    outside.write_text("outside")
+    folder = tmp_path / "work"
+    for name in (".git/hooks", "sub/deeper", ".ssh", "plain"):
+        (folder / name).mkdir(parents=True)
+    for name, text in {
+        "data.csv": "a,b\n1,2\n",
+        "notebook.ipynb": "{}",
+        ".env": "KEY=secret",
+        ".gitignore": "*.pyc",
+        ".git/config": "[core]",
+        ".ssh/id_ed25519": "secret",
+        "sub/deeper/.env.production": "KEY=secret",
+        "sub/data.csv": "a\n",
+    }.items():
+        (folder / name).write_text(text)
+    (folder / "link.txt").symlink_to(outside)
+    (folder / ".netrc").symlink_to(outside)
+    return folder
