@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 _CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
 _AT_ONCE = 64
 _COPY_BELOW = 65536
+# Plain numbers: adding up zmq's enums for every frame costs as much as sending it.
+_LAST = int(zmq.DONTWAIT)
+_MORE = int(zmq.DONTWAIT) | int(zmq.SNDMORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +153,11 @@ class Connection:
             self._send(channel, frames)
 
     def _send(self, channel: str, frames: list[Bytes]) -> None:
-        big = any(len(frame) >= _COPY_BELOW for frame in frames)
-        self._sockets[channel].send_multipart(frames, zmq.DONTWAIT, copy=not big)
+        send = self._sockets[channel].send
+        last = frames.pop()
+        for frame in frames:
+            send(frame, _MORE, len(frame) < _COPY_BELOW)
+        send(last, _LAST, len(last) < _COPY_BELOW)
         self._look_again(channel)
 
     def close(self) -> None:

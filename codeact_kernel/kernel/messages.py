@@ -58,7 +58,7 @@ def as_object(raw: bytes) -> dict[str, Any]:
     without a word there.
     """
     try:
-        value = json.loads(str(raw, "utf-8"), parse_constant=_no_constant)
+        value = _DECODER.decode(str(raw, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise BadMessage("not JSON") from error
     if not isinstance(value, dict):
@@ -66,18 +66,25 @@ def as_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.dumps and json.loads with options make one for each call.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
 
 
 def to_json(value: object) -> bytes:
     """Compact JSON bytes; what JSON cannot say (NaN, lone surrogates) is written as text or '?'."""
     try:
-        return json.dumps(
-            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
-        ).encode("utf-8", "replace")
+        return _ENCODER.encode(value).encode("utf-8", "replace")
     except ValueError:
-        return json.dumps(_finite(value), separators=(",", ":"), default=str).encode()
+        return _ENCODER.encode(_finite(value)).encode("utf-8", "replace")
 
 
 def _finite(value: Any) -> Any:
@@ -121,6 +128,8 @@ class Signer:
         kind, msg_id, session = (head.get(key) for key in ("msg_type", "msg_id", "session"))
         if not (isinstance(kind, str) and isinstance(msg_id, str) and 0 < len(msg_id) <= MAX_ID):
             raise BadMessage("a header without type or id")
+        if not kind.isidentifier():
+            raise BadMessage("a type that is not a word")
         return Incoming(
             channel=channel,
             idents=tuple(frames[:at]),
@@ -147,7 +156,10 @@ class Signer:
     def header(self, kind: str) -> bytes:
         """A fresh header. `kind` is one of our own words, never text from inside."""
         self._count += 1
-        return self.header_of(kind, f"{self._prefix}{self._count}", self.session)
+        return (
+            f'{{"msg_id":"{self._prefix}{self._count}","msg_type":"{kind}","username":"codeact",'
+            f'"session":"{self.session}","date":"{_now()}","version":"{PROTOCOL}"}}'
+        ).encode()
 
     def header_of(self, kind: str, msg_id: str, session: str) -> bytes:
         """A header with a given id and session: the one a step's outputs have as their parent."""
@@ -157,7 +169,7 @@ class Signer:
                 "msg_type": kind,
                 "username": "codeact",
                 "session": session,
-                "date": datetime.now(UTC).isoformat(),
+                "date": _now(),
                 "version": PROTOCOL,
             }
         )
