@@ -52,10 +52,10 @@ class Plan:
 
 def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: int) -> Plan:
     """The plan, with its private folder made. Raises OSError when that cannot be."""
-    home = workspaces.home_folder()
+    homes = workspaces.home_folders()
     gid = uid if uid != os.getuid() else os.getgid()
-    visible = visibles.environment(home, os.getcwd())
-    workspace = workspaces.examine(policy, home, visible)
+    visible = visibles.environment(homes, os.getcwd())
+    workspace = workspaces.examine(policy, homes, visible)
     folder = folders.make(policy.runtime, uid, gid)
     return Plan(
         policy=policy,

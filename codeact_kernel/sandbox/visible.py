@@ -55,10 +55,10 @@ def package_folder() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def environment(home: str, cwd: str) -> Visible:
+def environment(homes: tuple[str, ...], cwd: str) -> Visible:
     """What this interpreter imports from, found in the running process.
 
-    `home` is never shown as a whole. An entry of sys.path that is the working directory `cwd` is
+    None of `homes` is ever shown as a whole. An entry of sys.path that is the working directory `cwd` is
     where the user works, not where packages come from: it is left out.
     """
     package = package_folder()
@@ -71,14 +71,14 @@ def environment(home: str, cwd: str) -> Visible:
         *search,
         *_editable_targets(),
         *(store for store in _STORES if sys.base_prefix.startswith(store)),
-        *_user_fonts(home),
+        *(path for home in homes for path in _user_fonts(home)),
     ]
     notes = []
     paths: list[str] = []
     for path in dict.fromkeys(os.path.abspath(path) for path in wanted):
         if not os.path.exists(path):
             continue
-        if _shows(path, home):
+        if any(_shows(path, home) for home in homes):
             notes.append(
                 f"Modules in {path} cannot be imported inside: showing that folder would show your home."
             )

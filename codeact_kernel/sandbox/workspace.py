@@ -6,12 +6,12 @@ notices when a name leads somewhere else by the time it is mounted.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import Visible, is_below, is_imported
@@ -49,7 +49,7 @@ class Workspace:
     notes: tuple[str, ...] = ()
 
 
-def examine(policy: Policy, home: str, visible: Visible) -> Workspace:
+def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspace:
     """The folder as it will be shown; without a path when it must not be.
 
     Nowhere that the outside imports from, which `visible` knows, may code leave a module.
@@ -57,7 +57,7 @@ def examine(policy: Policy, home: str, visible: Visible) -> Workspace:
     if policy.workspace is None:
         return Workspace()
     path = os.path.realpath(policy.workspace)
-    if reason := _unfit(path, home, os.path.realpath(policy.runtime)):
+    if reason := _unfit(path, homes, os.path.realpath(policy.runtime)):
         return Workspace(notes=(reason,))
     found = os.stat(path, follow_symlinks=False)
     masked, complete = _secrets(path)
@@ -86,12 +86,14 @@ def examine(policy: Policy, home: str, visible: Visible) -> Workspace:
     )
 
 
-def _unfit(path: str, home: str, runtime: str) -> str | None:
+def _unfit(path: str, homes: tuple[str, ...], runtime: str) -> str | None:
     """Why this folder cannot be shown, as a sentence; None when it can."""
     if not os.path.isdir(path):
         return f"The folder {path} does not exist, so code runs without a workspace."
-    if is_below(os.path.realpath(home), path):
-        return f"The notebook lies in {_named(path, home)}, which is not shown to code. {_MOVE}"
+    for home in map(os.path.realpath, homes):
+        if is_below(home, path):
+            where = "your home folder" if path == home else f"{path}, above your home folder"
+            return f"The notebook lies in {where}, which is not shown to code. {_MOVE}"
     if path in _SHARED or path == runtime or any(is_below(path, folder) for folder in _SYSTEM):
         return f"The notebook lies in {path}, which belongs to the system and is not shown to code. {_MOVE}"
     if not os.access(path, os.R_OK | os.X_OK):
@@ -103,12 +105,6 @@ def _unfit(path: str, home: str, runtime: str) -> str | None:
     if owner_home != "/" and os.path.realpath(owner_home) == path:
         return f"The notebook lies in {path}, a home folder, which is not shown to code. {_MOVE}"
     return None
-
-
-def _named(path: str, home: str) -> str:
-    return (
-        "your home folder" if path == os.path.realpath(home) else f"{path}, above your home folder"
-    )
 
 
 def _protected(path: str) -> tuple[list[str], list[str]]:
@@ -166,9 +162,9 @@ def _mark(path: str) -> list[int] | None:
     return [found.st_dev, found.st_ino]
 
 
-def home_folder() -> str:
-    """The user's home as the account says it, without asking the environment."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return str(Path("~").expanduser())
+def home_folders() -> tuple[str, ...]:
+    """The user's home, as the session and as the account have it; they may differ, or be missing."""
+    found = [os.path.expanduser("~")]
+    with contextlib.suppress(KeyError):  # a user without an account, as containers have them
+        found.append(pwd.getpwuid(os.getuid()).pw_dir)
+    return tuple(dict.fromkeys(home for home in found if home.startswith("/")))

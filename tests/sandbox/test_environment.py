@@ -124,7 +124,7 @@ def test_a_forged_font_list_is_not_kept(tmp_path: Path) -> None:
 
 def test_only_the_environment_is_shown_never_the_home_around_it() -> None:
     """No path that is shown is the home or above it, and each names a reason to import."""
-    shown = visible.environment(home=str(Path(sys.prefix).parent), cwd="/")
+    shown = visible.environment(homes=(str(Path(sys.prefix).parent),), cwd="/")
     assert str(Path(sys.prefix).parent) not in shown.paths
     assert sys.prefix in shown.paths or sys.prefix.startswith("/usr")
 
@@ -133,7 +133,7 @@ def test_an_entry_that_would_show_the_home_is_left_out(tmp_path: Path) -> None:
     """A search path entry that is the home itself is refused, with a note."""
     sys.path.append(str(tmp_path))
     try:
-        shown = visible.environment(home=str(tmp_path), cwd="/")
+        shown = visible.environment(homes=(str(tmp_path),), cwd="/")
     finally:
         sys.path.remove(str(tmp_path))
     assert str(tmp_path) not in shown.paths

@@ -11,7 +11,7 @@ import pytest
 
 from codeact_kernel.sandbox import plan
 from codeact_kernel.sandbox.policy import MIB, Policy
-from codeact_kernel.sandbox.workspace import home_folder
+from codeact_kernel.sandbox.workspace import home_folders
 from tests.sandbox.conftest import Start
 
 TRY = """
@@ -98,7 +98,7 @@ answer = [tried(listed), tried(signal), tried(environ)]
 async def test_only_a_stub_of_the_accounts_is_inside(start: Start, strict: Policy) -> None:
     """/etc/passwd names the sandbox's user at most; shadow and the user's home cannot be read."""
     inside = await start(strict)
-    home = home_folder()
+    home = home_folders()[0]
     accounts, shadow, listing = await inside.run(
         TRY
         + f"""
@@ -138,7 +138,7 @@ async def test_nothing_outside_scratch_can_be_written(
         "/dev",
         "/proc",
     ]
-    places += ["/run", str(tmp_path), sys.prefix, home_folder()]
+    places += ["/run", str(tmp_path), sys.prefix, home_folders()[0]]
     written = await inside.run(
         f"""
 import os

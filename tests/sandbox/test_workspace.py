@@ -11,15 +11,17 @@ import pytest
 from codeact_kernel.sandbox import visible as visibles
 from codeact_kernel.sandbox import workspace as workspaces
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.workspace import Workspace, home_folder
+from codeact_kernel.sandbox.workspace import Workspace, home_folders
 from tests.sandbox.conftest import Start
 from tests.sandbox.test_walls import TRY
 
+HOMES = ("/home/somebody",)
 
-def examined(folder: Path, mode: str = "rw", home: str = "/home/somebody") -> Workspace:
+
+def examined(folder: Path, mode: str = "rw", homes: tuple[str, ...] = HOMES) -> Workspace:
     """The folder as a sandbox would be given it."""
     policy = replace(Policy.strict(folder), workspace_mode=mode)
-    return workspaces.examine(policy, home, visibles.environment(home, "/"))
+    return workspaces.examine(policy, homes, visibles.environment(homes, "/"))
 
 
 async def test_files_are_read_and_it_is_the_working_directory(
@@ -187,15 +189,15 @@ def test_the_home_and_its_parents_are_not_shown(tmp_path: Path) -> None:
     home = tmp_path / "home/me"
     (home / "project").mkdir(parents=True)
     for folder in (home, home.parent, tmp_path):
-        seen = examined(folder, home=str(home))
+        seen = examined(folder, homes=(str(home),))
         assert seen.path is None
         assert "home folder" in seen.notes[0]
-    assert examined(home / "project", home=str(home)).path == str(home / "project")
+    assert examined(home / "project", homes=(str(home),)).path == str(home / "project")
 
 
 async def test_in_the_home_code_runs_without_a_workspace(start: Start, strict: Policy) -> None:
     """The sandbox starts, in scratch, and its report carries the sentence."""
-    inside = await start(replace(strict, workspace=Path(home_folder())))
+    inside = await start(replace(strict, workspace=Path(home_folders()[0])))
     assert inside.sandbox.report.workspace == "none"
     assert any("home" in note for note in inside.sandbox.report.notes)
     assert await inside.run("answer = config['workspace']") is None
@@ -203,8 +205,8 @@ async def test_in_the_home_code_runs_without_a_workspace(start: Start, strict: P
 
 def test_a_folder_the_kernel_imports_from_is_read_only(tmp_path: Path) -> None:
     """A module left there would run outside, so mode "rw" becomes "ro" and says why."""
-    visible = replace(visibles.environment("/home/somebody", "/"), search=(str(tmp_path),))
-    seen = workspaces.examine(Policy.notebook(tmp_path), "/home/somebody", visible)
+    visible = replace(visibles.environment(HOMES, "/"), search=(str(tmp_path),))
+    seen = workspaces.examine(Policy.notebook(tmp_path), HOMES, visible)
     assert seen.mode == "ro"
     assert "imports modules" in seen.notes[0]
 
@@ -213,7 +215,7 @@ def test_an_environment_in_the_folder_stays_read_only(tmp_path: Path) -> None:
     """A venv beside the notebook is not code's to change."""
     venv = tmp_path / "venv"
     venv.mkdir()
-    visible = replace(visibles.environment("/home/somebody", "/"), paths=(str(venv),))
-    seen = workspaces.examine(Policy.notebook(tmp_path), "/home/somebody", visible)
+    visible = replace(visibles.environment(HOMES, "/"), paths=(str(venv),))
+    seen = workspaces.examine(Policy.notebook(tmp_path), HOMES, visible)
     assert seen.mode == "rw"
     assert str(venv) in seen.kept

@@ -39,7 +39,7 @@ def user(policy: Policy) -> int:
     uid = plans.unprivileged_uid(policy)
     if uid == os.getuid():
         return uid
-    shown = visibles.environment(workspaces.home_folder(), os.getcwd()).paths
+    shown = visibles.environment(workspaces.home_folders(), os.getcwd()).paths
     return uid if all(map(_reachable, shown)) else os.getuid()
 
 

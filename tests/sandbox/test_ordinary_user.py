@@ -1,0 +1,103 @@
+"""The same walls for somebody who is not root, with an interpreter that everybody can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import codeact_kernel
+from tests.sandbox.conftest import PROGRAMS
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+UID = 61234
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """The package and a notebook's folder where another user can reach them."""
+    if os.getuid() != 0 or not os.access(SYSTEM_PYTHON, os.X_OK):
+        pytest.skip("needs root, to become somebody else, and the system's Python")
+    folder = Path(tempfile.mkdtemp(prefix="codeact-ordinary-"))
+    folder.chmod(0o755)
+    package = Path(codeact_kernel.__file__).parent
+    for part in ("__init__.py", "errors.py", "wire.py", "sandbox"):
+        copy = shutil.copytree if (package / part).is_dir() else shutil.copy
+        (folder / "lib/codeact_kernel").mkdir(parents=True, exist_ok=True)
+        copy(package / part, folder / "lib/codeact_kernel" / part)
+    shutil.copytree(PROGRAMS, folder / "programs")
+    work = folder / "home/work"
+    (work / "plain").mkdir(parents=True)
+    for name, text in {"data.csv": "a\n", ".env": "KEY=secret", "notebook.ipynb": "{}"}.items():
+        (work / name).write_text(text)
+    for path in (folder / "home", *(folder / "home").rglob("*")):
+        os.chown(path, UID, UID)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["namespaces", "landlock"])
+def seen(request: pytest.FixtureRequest, place: Path) -> dict[str, Any]:
+    """What the programs in `ordinary.py` saw on each grade."""
+    for new in place.glob("home/work/**/new"):
+        new.unlink()
+    result = subprocess.run(
+        [
+            SYSTEM_PYTHON,
+            "-B",
+            place / "programs/ordinary.py",
+            request.param,
+            place / "home/work",
+        ],
+        env={"PYTHONPATH": f"{place}/lib:{place}/programs", "SECRET": "sk-1"},
+        user=UID,
+        group=UID,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    values: dict[str, Any] = json.loads(result.stdout)
+    assert values["grade"] == request.param
+    return values
+
+
+def test_the_walls_hold_for_an_ordinary_user(seen: dict[str, Any], place: Path) -> None:
+    """No root, no network, no host files, no secrets, 512 MB; the workspace works."""
+    assert seen["uid"] == UID
+    assert seen["memory"].startswith("MemoryError")
+    assert "OSError" in seen["socket"]
+    assert "Error" in seen["passwd"] or seen["passwd"].startswith("sandbox:")
+    assert "Error" in seen["host"]
+    assert "PermissionError" in seen["env"]
+    assert "Error" in seen["notebook"]
+    assert not (place / "home/new").exists()
+    assert seen["data"] == "a\n"
+    assert seen["write"] == "done"
+    assert (place / "home/work/plain/new").stat().st_uid == UID
+    assert 0 < seen["forks"] < 64 + 16
+    if seen["grade"] == "namespaces":
+        assert seen["beside"] == "done"
+        assert seen["workspace"] == "rw"
+    else:
+        assert "PermissionError" in seen["beside"]
+        assert seen["workspace"] == "partly"
+
+
+def test_nothing_is_left_of_an_ordinary_users_sandboxes(seen: dict[str, Any]) -> None:
+    """No process of that user runs on, no folder of theirs lies in the temporary folder."""
+    assert seen["grade"]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.exists():
+            assert entry.stat().st_uid != UID
+    folders = Path(tempfile.gettempdir()).glob("codeact-sandbox-*")
+    assert not [path for path in folders if path.stat().st_uid == UID]
