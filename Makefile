@@ -13,8 +13,7 @@ demo: .venv/installed-demo
 	@.venv/bin/codeact demo
 
 test: .venv/installed-test labextension/node_modules/.package-lock.json
-	@scripts/check
-	@scripts/test
+	@scripts/check; checked=$$?; scripts/test && exit $$checked
 
 check: .venv/installed-test labextension/node_modules/.package-lock.json
 	@scripts/check
