@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ ROOT = Path(__file__).parents[1]
 def environment(**more: str) -> dict[str, str]:
     """The test's own, without settings of the person who runs it."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CODEACT_")}
-    return {**kept, "PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", **more}
+    state = str(Path(tempfile.gettempdir(), f"codeact-tests-{os.getuid()}"))
+    own = {"PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", "XDG_STATE_HOME": state}
+    return {**kept, **own, **more}
 
 
 def codeact(

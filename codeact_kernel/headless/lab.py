@@ -23,8 +23,9 @@ def command(notebook: Path | None, more: Sequence[str] = ()) -> list[str]:
         )
     if notebook is not None and not notebook.exists():
         raise UsageError(f"There is no file {notebook}.")
+    root = ["--allow-root"] if os.geteuid() == 0 else []  # who is root here knows it
     opened = [str(notebook)] if notebook else []
-    return [sys.executable, "-P", "-m", "jupyterlab", *more, *opened]
+    return [sys.executable, "-P", "-m", "jupyterlab", *root, *more, *opened]
 
 
 def environment(state: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,7 +33,9 @@ TASK = "%%agent\nWhat is the answer?"
 def environment(**more: str) -> dict[str, str]:
     """The test's own, without settings of the person who runs it."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CODEACT_")}
-    return {**kept, "PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", **more}
+    state = str(Path(tempfile.gettempdir(), f"codeact-tests-{os.getuid()}"))
+    own = {"PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", "XDG_STATE_HOME": state}
+    return {**kept, **own, **more}
 
 
 def command(*arguments: str | Path) -> list[str]:
