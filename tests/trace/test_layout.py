@@ -1,0 +1,219 @@
+"""Edits while a run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codeact_kernel.trace import notebook
+from codeact_kernel.trace.cells import is_valid_id, step_cell_id
+from codeact_kernel.trace.digest import digest
+from codeact_kernel.trace.edits import (
+    DeleteCell,
+    Edit,
+    FollowOutputs,
+    InsertCell,
+    SetMetadata,
+    SetNotebookMetadata,
+    SetOutputs,
+    SetSource,
+    apply,
+    from_json,
+    merged,
+    to_json,
+)
+from codeact_kernel.trace.events import (
+    CodeProposed,
+    CodeStarted,
+    Event,
+    ReplyGrew,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepStarted,
+)
+from codeact_kernel.trace.layout import Layout
+from codeact_kernel.trace.text import harmless_markdown, without_ansi
+from codeact_kernel.trace.values import (
+    Image,
+    Message,
+    Observation,
+    Outcome,
+    Reply,
+    Status,
+    Step,
+)
+
+REPLY = Reply(text="t", model="m", prompt="p")
+
+
+def names(edits: tuple[Edit, ...]) -> list[tuple[str, str]]:
+    """Kind and cell of each edit."""
+    return [(type(edit).__name__, getattr(edit, "cell", "")) for edit in edits]
+
+
+def begun(layout: Layout, run: str = "r", cell: str = "a") -> None:
+    """A run with its first step open."""
+    layout.edits(RunStarted(id=run, task="t", model="m", cell=cell))
+    layout.edits(StepStarted(run=run, number=1, cell="c1"))
+
+
+def test_a_step_grows_into_its_cells() -> None:
+    """The thought first, then the code below it, each grown in place, then it runs and is told."""
+    layout = Layout()
+    begun(layout)
+    grow = [("Lo", ""), ("Look.", ""), ("Look.", "x"), ("Look.", "x = 1")]
+    edits = [layout.edits(ReplyGrew(run="r", number=1, thought=t, code=c)) for t, c in grow]
+    assert [names(each) for each in edits] == [
+        [("InsertCell", "c1-thought")],
+        [("SetSource", "c1-thought")],
+        [("InsertCell", "c1")],
+        [("SetSource", "c1")],
+    ]
+    assert isinstance(edits[2][0], InsertCell)
+    assert edits[2][0].after == "c1-thought"
+    proposed = CodeProposed(run="r", number=1, cell="c1", thought="Look.", code="x = 1")
+    assert names(layout.edits(proposed)) == [("SetMetadata", "c1")]
+    ran = layout.edits(CodeStarted(run="r", number=1, cell="c1", code="x = 2"))
+    assert names(ran) == [("SetSource", "c1"), ("SetMetadata", "c1")]
+
+
+def test_words_that_turn_out_to_be_the_answer() -> None:
+    """The growing thought is taken back and the answer stands in its place."""
+    layout = Layout()
+    begun(layout)
+    layout.edits(ReplyGrew(run="r", number=1, thought="It is 2.", code=""))
+    step = Step(number=1, cell="c1", replies=(REPLY,), answer="It is 2.")
+    edits = layout.edits(StepFinished(run="r", step=step))
+    assert names(edits)[:2] == [("DeleteCell", "c1-thought"), ("InsertCell", "c1")]
+
+
+def test_what_was_given_up_is_taken_back() -> None:
+    """A run that fails while the model writes leaves no half-written cells."""
+    layout = Layout()
+    begun(layout)
+    layout.edits(ReplyGrew(run="r", number=1, thought="Look.", code="x"))
+    edits = layout.edits(RunFinished(run="r", outcome=Outcome.FAILED, reason="Gone."))
+    assert names(edits)[:2] == [("DeleteCell", "c1-thought"), ("DeleteCell", "c1")]
+
+
+def test_a_step_that_is_not_run_shows_why() -> None:
+    """Nobody executes its cell, so its output comes with an edit."""
+    layout = Layout()
+    begun(layout)
+    output = {"output_type": "stream", "name": "stderr", "text": "no\n"}
+    refused = Observation(status=Status.NOT_RUN, text="no", outputs=(output,))
+    step = Step(number=1, cell="c1", replies=(REPLY,), code="x", observation=refused)
+    edits = layout.edits(StepFinished(run="r", step=step))
+    assert SetOutputs(cell="c1", outputs=(output,)) in edits
+
+
+def test_a_continuation_from_another_cell_goes_below_that_cell() -> None:
+    """Its steps stand where the user asked; the header stays with the first agent cell."""
+    layout, made = Layout(), notebook.blank()
+    made["cells"] = [agent("a"), agent("b")]
+    events: list[tuple[str, Event]] = [
+        ("a", RunStarted(id="r", task="t", model="m", cell="a")),
+        ("a", StepFinished(run="r", step=Step(number=1, cell="c1", replies=(REPLY,), code="x"))),
+        ("a", RunFinished(run="r", outcome=Outcome.STEP_LIMIT)),
+        ("b", RunStarted(id="r", task="more", model="m", cell="b")),
+        ("b", StepFinished(run="r", step=Step(number=2, cell="c2", replies=(REPLY,), code="y"))),
+        ("b", RunFinished(run="r", outcome=Outcome.ANSWER, answer="2")),
+    ]
+    for asked, event in events:
+        for edit in layout.edits(event):
+            apply(edit, made["cells"], made["metadata"], asked)
+    assert [cell["id"] for cell in made["cells"]] == ["a", "c1", "b", "c2"]
+    reading = notebook.survey(made)
+    assert reading.skipped == ()
+    run = reading.trace.runs[0]
+    assert (run.cell, run.added, run.outcome) == ("a", ("more",), Outcome.ANSWER)
+    assert [step.number for step in run.steps] == [1, 2]
+
+
+def agent(name: str) -> dict[str, Any]:
+    """A cell that sends requests."""
+    return {
+        "cell_type": "code",
+        "id": name,
+        "metadata": {},
+        "source": "%%agent",
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        InsertCell(cell="c", after="", cell_type="code", source="x", metadata={"role": "step"}),
+        SetSource(cell="c", source="x"),
+        SetOutputs(cell="c", outputs=({"output_type": "stream", "name": "stdout", "text": "x"},)),
+        FollowOutputs(cell="c", msg_id="m"),
+        SetMetadata(cell="", metadata={"role": "agent"}),
+        DeleteCell(cell="c"),
+        SetNotebookMetadata(metadata={"version": 1, "runs": []}),
+    ],
+)
+def test_every_edit_survives_json(edit: Edit) -> None:
+    """to_json is what docs/panel.md says, from_json gives the same edit."""
+    data = to_json(edit)
+    assert data["op"] in ("insert", "source", "outputs", "follow", "metadata", "delete", "notebook")
+    assert from_json(data) == edit
+
+
+@pytest.mark.parametrize("data", [{}, {"op": "explode"}, {"op": "source", "cell": "c"}])
+def test_what_is_no_edit_is_refused(data: dict[str, Any]) -> None:
+    """Unknown operations and missing fields raise."""
+    with pytest.raises((ValueError, TypeError)):
+        from_json(data)
+
+
+def test_notebook_metadata_is_merged_by_run() -> None:
+    """Runs of an earlier session stay; the same run is replaced in its place."""
+    old = {"version": 1, "runs": [{"id": "a", "chain": "1"}, {"id": "b", "chain": "2"}]}
+    new = {"version": 1, "runs": [{"id": "a", "chain": "3"}, {"id": "c", "chain": "4"}]}
+    assert [run["id"] + run["chain"] for run in merged(old, new)["runs"]] == ["a3", "b2", "c4"]
+    assert merged("damaged", new) == new
+
+
+def test_cell_ids_are_always_valid() -> None:
+    """nbformat's rule holds for any run id; the same run and number give the same id."""
+    for run in ("abc", "", "ü/..", "x" * 64, "x" * 500):
+        assert is_valid_id(step_cell_id(run, 3))
+        assert step_cell_id(run, 3) == step_cell_id(run, 3) != step_cell_id(run, 4)
+
+
+def test_markdown_of_a_model_loads_nothing() -> None:
+    """Images and HTML become visible text: their addresses could carry data out."""
+    for text in ("![x](http://a/?secret)", "<img src='http://a'>", "```\n<img src=x>\n```", "<!--"):
+        shown = harmless_markdown(text)
+        assert "![" not in shown
+        assert "<i" not in shown.replace("\\<i", "")
+    assert (
+        harmless_markdown("a < b, **bold**, [link](http://a)")
+        == "a < b, **bold**, [link](http://a)"
+    )
+
+
+def test_a_digest_depends_on_every_word() -> None:
+    """Role, text and images count; the same conversation has the same digest everywhere."""
+    base = (Message(role="user", text="a"),)
+    assert digest(base) == digest((Message(role="user", text="a"),))
+    assert len(digest(base)) == 64
+    others = [
+        (Message(role="system", text="a"),),
+        (Message(role="user", text="b"),),
+        (Message(role="user", text="a", images=(Image(mime="image/png", data="x"),)),),
+        base * 2,
+        (),
+    ]
+    assert len({digest(each) for each in (base, *others)}) == 6
+    assert digest((Message(role="user", text="\ud800"),))
+
+
+def test_ansi_is_taken_out() -> None:
+    """Colours, cursor movements and links go, text stays."""
+    text = "\x1b[1;31mred\x1b[0m \x1b]8;;http://a\x07link\x1b]8;;\x07 \x1b[2K\x1b[38;5;28;01mx"
+    assert without_ansi(text) == "red link x"
