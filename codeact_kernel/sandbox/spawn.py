@@ -76,8 +76,12 @@ class Spawned:
         self._killed = True
         self.socket.close()
         processes.kill_below(self.process.pid)
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()  # a guardian buries its dead before it goes
+        try:
+            self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.folder.remove()
 
     def last_words(self) -> str:
