@@ -1,0 +1,54 @@
+"""Events on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from codeact_kernel.kernel.journal import KEPT, Journal
+from codeact_kernel.trace.events import Noticed, ReplyGrew, RunStarted
+
+
+def started(run: str) -> RunStarted:
+    """The first event of a run."""
+    return RunStarted(id=run, task="t", model="m")
+
+
+def test_each_event_is_a_line_at_once(tmp_path: Path) -> None:
+    """What happened is on disk before the next thing happens; what only animates is not."""
+    journal = Journal(tmp_path / "runs")
+    journal.write(started("r"))
+    journal.write(ReplyGrew(run="r", number=1, thought="", code=""))
+    journal.write(Noticed(run="r", sentence="é"))
+    lines = journal.path("r").read_text("utf-8").splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["RunStarted", "Noticed"]
+    assert journal.path("r").stat().st_mode & 0o777 == 0o600
+
+
+def test_failing_to_write_is_one_sentence(tmp_path: Path) -> None:
+    """A folder that cannot be made is said once and raises nothing."""
+    (tmp_path / "file").write_text("")
+    journal = Journal(tmp_path / "file" / "runs")
+    journal.write(started("r"))
+    problem = journal.problem
+    assert "cannot be written" in problem
+    journal.write(started("r"))
+    assert journal.problem == problem
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A journal that somebody replaced by a link is not written through."""
+    (tmp_path / "target").write_text("mine")
+    journal = Journal(tmp_path)
+    journal.path("r").symlink_to(tmp_path / "target")
+    journal.write(started("r"))
+    assert journal.problem
+    assert (tmp_path / "target").read_text() == "mine"
+
+
+def test_the_oldest_journals_go(tmp_path: Path) -> None:
+    """The folder does not grow for ever."""
+    for number in range(KEPT + 5):
+        (tmp_path / f"old{number}.jsonl").write_text("")
+    Journal(tmp_path).write(started("new"))
+    assert len(list(tmp_path.glob("*.jsonl"))) == KEPT + 1

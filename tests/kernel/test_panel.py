@@ -1,0 +1,103 @@
+"""The panel protocol against its recorded examples, which the front end's tests read too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeact_kernel.kernel.encoding import event_json
+from codeact_kernel.trace import edits
+from codeact_kernel.trace.events import CodeProposed, RunFinished, StepFinished
+from codeact_kernel.trace.values import Observation, Outcome, Reply, Status, Step
+from tests.kernel.conftest import Front
+
+CONTRACT = Path(__file__).parents[1] / "contract"
+
+
+def example(name: str) -> dict[str, Any]:
+    """One example of docs/panel.md."""
+    data: dict[str, Any] = json.loads((CONTRACT / f"{name}.json").read_text())
+    return data
+
+
+async def told(front: Front, comm: str) -> dict[str, Any]:
+    """The next thing a comm is told."""
+    while True:
+        message = await front.client.get_iopub_msg(timeout=10)
+        if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == comm:
+            data: dict[str, Any] = message["content"]["data"]
+            return data
+
+
+def opens(front: Front, comm: str, target: str = "codeact", **data: Any) -> str:
+    """A front end opens a comm; the message's id."""
+    content = {"comm_id": comm, "target_name": target, "data": data}
+    message = front.client.session.msg("comm_open", content)
+    front.client.shell_channel.send(message)
+    return str(message["header"]["msg_id"])
+
+
+async def test_hello_is_as_the_example(front: Front) -> None:
+    """Opening the comm is answered with hello, inside busy and idle."""
+    msg_id = opens(front, "c", **example("open"))
+    hello = await told(front, "c")
+    assert hello.keys() == example("hello").keys()
+    assert hello["kind"] == "hello"
+    assert hello["protocol"] == example("hello")["protocol"]
+    assert msg_id
+
+
+def test_an_event_is_as_the_example() -> None:
+    """An event is its class name and its fields."""
+    event = CodeProposed(
+        run="r1", number=1, cell="c0ffee01", thought="Count the lines first.", code="len(lines)"
+    )
+    assert event_json(event) == example("event")["event"]
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACT.glob("edit_*.json")), ids=lambda path: path.stem)
+def test_edits_are_as_the_examples(path: Path) -> None:
+    """Every example of an edit is one of ours, and comes out as it went in."""
+    data = json.loads(path.read_text())["edit"]
+    assert json.loads(json.dumps(edits.to_json(edits.from_json(data)))) == data
+
+
+def test_events_are_plain_json_all_the_way_down() -> None:
+    """Steps, observations, outcomes and tuples become objects, lists and texts."""
+    observation = Observation(
+        status=Status.OK,
+        text="1",
+        outputs=({"output_type": "stream", "name": "stdout", "text": "1"},),
+    )
+    reply = Reply(text="x", model="m", prompt="p")
+    step = Step(number=1, cell="c", replies=(reply,), code="1", observation=observation)
+    data = event_json(StepFinished(run="r", step=step))
+    assert json.loads(json.dumps(data)) == data
+    assert data["step"]["observation"]["status"] == "ok"
+    finished = event_json(RunFinished(run="r", outcome=Outcome.ANSWER, answer="1"))
+    assert finished["outcome"] == "answer"
+
+
+async def test_the_sandbox_has_no_part_in_our_comms(front: Front) -> None:
+    """What code inside sends on a comm of ours, or opens under our target, reaches nobody."""
+    opens(front, "ours", cells=False)
+    await told(front, "ours")
+    front.box.publish("comm_msg", "", {"comm_id": "ours", "data": {"kind": "hello", "forged": 1}})
+    front.box.publish("comm_close", "", {"comm_id": "ours", "data": {}})
+    front.box.publish("comm_open", "", {"comm_id": "x", "target_name": "codeact", "data": {}})
+    front.box.publish("comm_msg", "", {"comm_id": "theirs", "data": {}})
+    while True:
+        message = await front.client.get_iopub_msg(timeout=10)
+        if message["msg_type"].startswith("comm_"):
+            assert message["content"]["comm_id"] == "theirs"
+            break
+
+
+async def test_other_comms_go_inside(front: Front) -> None:
+    """A comm of another target, and messages on it, are the sandbox's."""
+    opens(front, "widget", target="jupyter.widget")
+    await front.reply(front.client.kernel_info())
+    assert front.box.sent[-1][0]["type"] == "comm_open"

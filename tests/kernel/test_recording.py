@@ -1,0 +1,98 @@
+"""What a step put out, within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codeact_kernel.kernel.messages import to_json
+from codeact_kernel.kernel.recording import OUTPUTS, Cap, Recording
+from codeact_kernel.kernel.requests import Said
+
+
+def said(kind: str, **value: Any) -> Said:
+    """A message of the sandbox."""
+    return Said(kind, to_json(value), value)
+
+
+def display(text: str, display_id: str | None = None) -> Said:
+    """A display of plain text."""
+    transient = {} if display_id is None else {"display_id": display_id}
+    return said("display_data", data={"text/plain": text}, metadata={}, transient=transient)
+
+
+def texts(recording: Recording) -> list[str]:
+    """The outputs in short."""
+    return [o["text"] if "text" in o else o["data"]["text/plain"] for o in recording.outputs]
+
+
+def test_neighbouring_text_is_one_output() -> None:
+    """Pieces of the same stream are joined, other streams and displays keep their place."""
+    recording = Recording()
+    recording.stream("stdout", "a")
+    recording.stream("stdout", "b")
+    recording.stream("stderr", "c")
+    recording.take(display("d"))
+    recording.stream("stdout", "e")
+    assert texts(recording) == ["ab", "c", "d", "e"]
+
+
+def test_updates_and_clears_are_done() -> None:
+    """An update changes the display with its id, a clear empties, a waiting clear at the next output."""
+    recording = Recording()
+    recording.take(display("one", "x"))
+    recording.take(
+        said("update_display_data", data={"text/plain": "two"}, transient={"display_id": "x"})
+    )
+    assert texts(recording) == ["two"]
+    recording.take(said("clear_output", wait=True))
+    assert texts(recording) == ["two"]
+    recording.stream("stdout", "three")
+    assert texts(recording) == ["three"]
+    recording.take(said("clear_output", wait=False))
+    assert recording.outputs == ()
+
+
+def test_only_what_a_notebook_knows_is_recorded() -> None:
+    """Extra keys from inside do not get into outputs; counts that are no numbers become None."""
+    recording = Recording()
+    recording.take(said("execute_input", code="1", execution_count="7"))
+    recording.take(
+        said("execute_result", data={"text/plain": "1"}, metadata=[], execution_count=True, evil=1)
+    )
+    assert recording.count is None
+    assert recording.outputs == (
+        {
+            "output_type": "execute_result",
+            "data": {"text/plain": "1"},
+            "metadata": {},
+            "execution_count": None,
+        },
+    )
+
+
+def test_too_many_outputs_are_counted() -> None:
+    """Beyond the limit displays are refused and counted."""
+    recording = Recording()
+    taken = [recording.take(display(str(n))) for n in range(OUTPUTS + 3)]
+    assert taken.count(False) == recording.refused == 3
+    assert len(recording.outputs) == OUTPUTS
+
+
+def test_a_flood_keeps_its_head_and_its_tail() -> None:
+    """The first part passes, the last part follows at the end, and what is missing is counted."""
+    cap = Cap(head=10, tail=5)
+    shown = [cap.take("stdout", text) for text in ("12345678", "90ab", "c" * 100, "wxyz")]
+    assert shown == ["12345678", "90", "", ""]
+    assert list(cap.rest()) == [
+        ("stderr", "\n… 101 characters are left out here …\n"),
+        ("stdout", "c"),
+        ("stdout", "wxyz"),
+    ]
+    assert list(cap.rest()) == []
+
+
+def test_what_fits_is_not_touched() -> None:
+    """Text below the limit passes whole, and nothing follows."""
+    cap = Cap(head=10, tail=5)
+    assert cap.take("stdout", "0123456789") == "0123456789"
+    assert list(cap.rest()) == []
