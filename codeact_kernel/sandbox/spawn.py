@@ -6,20 +6,18 @@ its self-test and decides. Start it from the main thread: it dies with the threa
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox import plan as plans
-from codeact_kernel.sandbox.backends import bubblewrap, landlock, none
 from codeact_kernel.sandbox.folder import Folder
-from codeact_kernel.sandbox.layers import processes
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 
@@ -37,17 +35,18 @@ class Backend:
     shortcomings: Callable[[Plan], Iterable[str]]
 
 
-def _backend(module: ModuleType) -> Backend:
-    return Backend(module.NAME, module.unfit, module.user, module.command, module.shortcomings)
-
-
-_BUBBLEWRAP, _LANDLOCK, _NONE = map(_backend, (bubblewrap, landlock, none))
 _ALLOWED = {
-    "auto": (_BUBBLEWRAP, _LANDLOCK),
-    "namespaces": (_BUBBLEWRAP,),
-    "landlock": (_LANDLOCK,),
-    "none": (_NONE,),
+    "auto": ("bubblewrap", "landlock"),
+    "namespaces": ("bubblewrap",),
+    "landlock": ("landlock",),
+    "none": ("none",),
 }
+"""By isolation: modules of `backends`, strongest first; imported when their turn comes."""
+
+
+def _backend(name: str) -> Backend:
+    module = importlib.import_module(f"codeact_kernel.sandbox.backends.{name}")
+    return Backend(name, module.unfit, module.user, module.command, module.shortcomings)
 
 
 @dataclass(slots=True)
@@ -73,6 +72,8 @@ class Spawned:
         """End every process of it and take its folder away; idempotent, some milliseconds."""
         if self._killed:
             return
+        from codeact_kernel.sandbox.layers import processes  # brings ctypes; not needed to start
+
         self._killed = True
         self.socket.close()
         processes.kill_below(self.process.pid)
@@ -108,9 +109,10 @@ def spawn(
     are backends that were tried and did not hold. Raises SandboxRefused when none is left.
     """
     reasons: list[str] = []
-    for backend in _ALLOWED[policy.isolation]:
-        if backend.name in skip:
+    for name in _ALLOWED[policy.isolation]:
+        if name in skip:
             continue
+        backend = _backend(name)
         if reason := backend.unfit():
             reasons.append(reason)
             continue

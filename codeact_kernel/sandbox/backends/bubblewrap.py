@@ -19,7 +19,6 @@ from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below
 
-NAME = "bubblewrap"
 SCRATCH = "/scratch"
 _FONT_LIST = "/etc/matplotlib-fonts.json"
 _TMP = "/tmp"  # noqa: S108 - the one inside, a file system of its own

@@ -21,8 +21,6 @@ from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.workspace import Workspace
 
-NAME = "landlock"
-
 Grant = tuple[str, str]
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")

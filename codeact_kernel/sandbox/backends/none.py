@@ -11,8 +11,6 @@ from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 
-NAME = "none"
-
 
 def unfit() -> str | None:
     """It always can be had."""
