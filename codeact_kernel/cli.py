@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -80,8 +81,11 @@ def _tell(result: Result, *, demo: bool) -> None:
     if result.ended.reason:
         print(f"codeact: {result.ended.reason}", file=sys.stderr)
     if sys.stderr.isatty() or demo:
-        where = one_line(str(result.notebook), 1000)
-        print(f"The notebook is {where}\nOpen it with: codeact lab {where}", file=sys.stderr)
+        here = os.getcwd()
+        inside = result.notebook.is_relative_to(here)
+        where = str(result.notebook.relative_to(here) if inside else result.notebook)
+        print(f"The notebook is {one_line(where, 4096)}", file=sys.stderr)
+        print(f"Open it with: codeact lab {shlex.quote(plain(where))}", file=sys.stderr)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import filecmp
 import re
 import shutil
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from codeact_kernel.errors import UsageError
+from codeact_kernel.sandbox.workspace import home_folders
 
 _TITLE = 100
 
@@ -38,23 +40,46 @@ def literal(task: str) -> str:
     return re.sub(r"\{([^\W\d]\w*)\}", r"{{\1}}", task)
 
 
-def default_out(task: str, folder: Path) -> Path:
-    """A name in `folder` that is free, after the first words of the task."""
+def default_out(task: str, here: Path) -> Path:
+    """A notebook that is not there yet, after the first words of the task.
+
+    In `here`; in a new folder there when `here` itself is not shown to code.
+    """
     words = re.findall(r"[a-z0-9]+", task.lower())[:6]
     stem = "-".join(words)[:50] or "task"
-    names = (f"{stem}.ipynb", *(f"{stem}-{n}.ipynb" for n in range(2, 1000)))
-    return next(folder / name for name in names if not (folder / name).exists())
+    numbers = ("", *(f"-{n}" for n in range(2, 1000)))
+    if is_shown(here):
+        return _free(here / f"{stem}{n}.ipynb" for n in numbers)
+    return _free(here / f"codeact-{stem}{n}" for n in numbers) / f"{stem}.ipynb"
+
+
+def is_shown(folder: Path) -> bool:
+    """Whether the sandbox shows this folder: not a home or above one, not one shared by all users."""
+    real = folder.resolve()
+    if any(Path(home).resolve().is_relative_to(real) for home in home_folders()):
+        return False
+    return not real.is_dir() or not real.stat().st_mode & stat.S_ISVTX
+
+
+def _free(paths: Iterable[Path]) -> Path:
+    return next(path for path in paths if not path.exists())
+
+
+def require(files: Sequence[Path]) -> None:
+    """Raises UsageError for a file that is not there."""
+    for file in files:
+        if not file.exists():
+            raise UsageError(f"There is no file {file}.")
 
 
 def gather(files: Sequence[Path], folder: Path) -> tuple[list[str], list[str]]:
     """Names of `files` relative to `folder`, and of those that were copied there. Raises UsageError."""
+    require(files)
     named: list[str] = []
     copied: list[str] = []
     folder = folder.resolve()
     for file in files:
         real = file.resolve()
-        if not real.exists():
-            raise UsageError(f"There is no file {file}.")
         if real.is_relative_to(folder):
             named.append(str(real.relative_to(folder)))
             continue

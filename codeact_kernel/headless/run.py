@@ -12,7 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,13 +62,21 @@ def prepare(notebook: NotebookNode, name: str) -> NotebookNode:
 
 
 def execute(job: Job, target: Target, progress: Progress) -> Ended:
-    """Run it, write it, say how it ended. Raises NotebookError when it cannot be written."""
-    ended = asyncio.run(_execute(job, target, progress))
-    progress.close()
+    """Run it, write it, say how it ended."""
+    try:
+        ended = asyncio.run(_execute(job, target, progress))
+    except BaseException as error:
+        error.add_note(f"What there was is in {target.partial}.")
+        raise
+    finally:
+        progress.close()
     if ended.in_vain:
         target.discard()  # what lies there from an earlier run is worth more
-    else:
+        return ended
+    try:
         target.finish(job.notebook)
+    except NotebookError as error:
+        return replace(ended, broken=str(error))
     return ended
 
 

@@ -39,15 +39,30 @@ def ask_task(arguments: argparse.Namespace) -> Result:
     """`codeact ask`."""
     if not arguments.task.strip():
         raise UsageError("The task is empty; say in a sentence what is to be done.")
+    ask.require(arguments.files)
     out = arguments.out or ask.default_out(arguments.task, Path.cwd())
-    folder = out.parent.resolve()
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {out.parent}.")
+    folder = _work_folder(out, made=arguments.out is None)
+    if arguments.files and not ask.is_shown(folder):
+        raise UsageError(
+            f"{folder} is not shown to the agent, which could not read the files there. "
+            "Name a notebook in a folder of its own with -o."
+        )
     names, copied = ask.gather(arguments.files, folder)
     for name in copied:
         _progress().say(f"{name} was copied to {folder}, where the agent can see it.")
     notebook = run.prepare(ask.notebook(arguments.task, names), "the task")
     return _run(arguments, notebook, folder, out)
+
+
+def _work_folder(out: Path, *, made: bool) -> Path:
+    try:
+        if made:
+            out.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out.parent} cannot be made: {error.strerror}.") from None
+    if not out.parent.is_dir():
+        raise UsageError(f"There is no folder {out.parent}.")
+    return out.parent.resolve()
 
 
 def replay_demo(arguments: argparse.Namespace) -> Result:

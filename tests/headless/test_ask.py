@@ -53,6 +53,20 @@ def test_a_free_name_is_found(tmp_path: Path) -> None:
     assert ask.default_out("数える", tmp_path).name == "task.ipynb"
 
 
+def test_a_home_is_not_shown_so_a_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the home folder, or above it, the notebook gets a folder of its own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    out = ask.default_out("Plot it", tmp_path)
+    assert out == tmp_path / "codeact-plot-it" / "plot-it.ipynb"
+    assert not ask.is_shown(tmp_path)
+    assert not ask.is_shown(tmp_path.parent)
+    assert ask.is_shown(tmp_path / "work")
+    (tmp_path / "codeact-plot-it").mkdir()
+    assert ask.default_out("Plot it", tmp_path).parent.name == "codeact-plot-it-2"
+
+
 def test_files_in_the_folder_stay_and_others_are_copied(tmp_path: Path) -> None:
     """The agent sees one folder, so that is where the files have to be."""
     work, away = tmp_path / "work", tmp_path / "away"

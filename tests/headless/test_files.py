@@ -96,6 +96,16 @@ def test_a_result_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_result_that_cannot_be_put_in_place_is_in_the_copy(tmp_path: Path) -> None:
+    """A folder that took the result's name meanwhile costs nothing: the sentence says where it is."""
+    with files.Target(tmp_path / "out.ipynb") as target:
+        target.save(notebook("a"))
+        (tmp_path / "out.ipynb").mkdir()
+        with pytest.raises(NotebookError, match=r"The result is in .*\.partial"):
+            target.finish(notebook("a"))
+    assert nbformat.read(target.partial, as_version=4).cells[0].source == "a"
+
+
 def test_the_mode_of_an_existing_file_is_kept(tmp_path: Path) -> None:
     """A private notebook stays private."""
     out = tmp_path / "out.ipynb"
