@@ -54,7 +54,10 @@ async def ask(
             return await _once(model, messages, clock, grew)
         except StreamCut as error:
             if cut:
-                raise
+                again = (
+                    "It broke off again when asked once more: check the provider and your network."
+                )
+                raise StreamCut(f"{error} {again}") from error
             cut = True
             waited(f"{error} The part that came is thrown away and the question asked once more.")
         except ModelError as error:

@@ -116,7 +116,9 @@ class _Walk:
         except asyncio.CancelledError:
             ending = STOPPED
         except (ModelError, SandboxError) as error:
-            ending = Ending(outcome=Outcome.FAILED, reason=str(error))
+            self.record.leave()
+            kept = f" {KEPT}" if self.conversation.steps else ""
+            ending = Ending(outcome=Outcome.FAILED, reason=f"{error}{kept}")
         except Exception as error:
             log.exception("the loop failed")
             ending = _mistake(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codeact_kernel.agent.prompt import describe
 from codeact_kernel.trace.text import without_ansi
@@ -92,16 +92,21 @@ def stub(number: int) -> str:
 
 
 def difference(before: Mapping[str, Variable], after: Mapping[str, Variable]) -> Delta:
-    """What happened to the variables."""
+    """What happened to the variables, without the marks that told it: those are addresses."""
     return Delta(
-        new={name: each for name, each in after.items() if name not in before},
+        new={name: _lasting(each) for name, each in after.items() if name not in before},
         changed={
-            name: each
+            name: _lasting(each)
             for name, each in after.items()
             if name in before and before[name].mark != each.mark
         },
         deleted=tuple(sorted(name for name in before if name not in after)),
     )
+
+
+def _lasting(variable: Variable) -> Variable:
+    """A variable without what differs between two runs of the same code."""
+    return replace(variable, mark="", preview=_ADDRESS.sub("0x…", variable.preview))
 
 
 def delta_lines(delta: Delta) -> list[str]:

@@ -4,7 +4,8 @@ Rule: pure functions of the run; layout.py gets a notebook there while the run g
 writes it afterwards, and both ask here, so that both give the same cells.
 
 Per step: a markdown cell with the thought (role "thought", when there is one), the code cell
-(role "step"), a markdown cell with the answer (role "answer", when the step gave one). A step
+(role "step"), a markdown cell with the answer (role "answer", when the step gave one and its
+outputs do not show it as a table or a figure already). A step
 without code is one markdown cell, under the id its code cell would have had; it carries the record.
 """
 
@@ -78,9 +79,16 @@ def step_cells(run: str, step: Step) -> tuple[Cell, ...]:
         id=step.cell, type="code", source=step.code, metadata=step_record(run, "step", step)
     )
     cells = (*_prose(run, step.number, step.cell, "thought", step.thought), code)
-    if step.answer is not None:
+    if step.answer is not None and not _is_displayed(step):
         cells += _prose(run, step.number, step.cell, "answer", step.answer or "*(empty answer)*")
     return cells
+
+
+def _is_displayed(step: Step) -> bool:
+    """Whether the step's outputs show the answer better than text can: a table, a figure."""
+    outputs = step.observation.outputs if step.observation else ()
+    shown = [data for output in outputs if isinstance(data := output.get("data"), Mapping)]
+    return any(data.get("text/plain") == step.answer and len(data) > 1 for data in shown)
 
 
 def unfinished_cells(

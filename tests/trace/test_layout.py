@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codeact_kernel.trace import notebook
-from codeact_kernel.trace.cells import is_valid_id, step_cell_id
+from codeact_kernel.trace.cells import is_valid_id, step_cell_id, step_cells
 from codeact_kernel.trace.digest import digest
 from codeact_kernel.trace.edits import (
     DeleteCell,
@@ -107,6 +107,18 @@ def test_a_step_that_is_not_run_shows_why() -> None:
     step = Step(number=1, cell="c1", replies=(REPLY,), code="x", observation=refused)
     edits = layout.edits(StepFinished(run="r", step=step))
     assert SetOutputs(cell="c1", outputs=(output,)) in edits
+
+
+def test_an_answer_is_shown_once() -> None:
+    """A table that the step displays is not repeated as text; a plain answer is made readable."""
+    for data, roles in (
+        ({"text/plain": "a b"}, ["step", "answer"]),
+        ({"text/plain": "a b", "text/html": "<table>"}, ["step"]),
+    ):
+        output = {"output_type": "display_data", "data": data, "metadata": {}}
+        done = Observation(status=Status.OK, text="", outputs=(output,))
+        step = Step(number=1, cell="c", replies=(), code="x", observation=done, answer="a b")
+        assert [cell.metadata["role"] for cell in step_cells("r", step)] == roles
 
 
 def test_a_continuation_from_another_cell_goes_below_that_cell() -> None:
