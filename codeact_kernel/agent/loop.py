@@ -14,7 +14,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from codeact_kernel.agent import prompt
+from codeact_kernel.agent import prompt, source
 from codeact_kernel.agent.code_turn import CodeTurn
 from codeact_kernel.agent.context import Conversation
 from codeact_kernel.agent.limits import Ending, Meter
@@ -128,6 +128,7 @@ class _Walk:
 
     async def _begin(self, task: Task, continued: bool) -> None:
         await self.mind.model.prepare()
+        await asyncio.to_thread(source.warm)
         around = self.hands.around = await self.hands.runtime.surroundings()
         steps = self.meter.limits.steps
         if continued:

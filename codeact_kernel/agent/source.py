@@ -93,6 +93,13 @@ def _does_something(statement: ast.stmt) -> bool:
     return any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(statement))
 
 
+def warm() -> None:
+    """Import what looking at code needs (half a second, once); may be called in a thread."""
+    import pyflakes.checker  # noqa: F401 -- for checks.py
+
+    _manager()
+
+
 @lru_cache(maxsize=1)
 def _manager() -> Any:
     from IPython.core.inputtransformer2 import TransformerManager

@@ -116,9 +116,11 @@ def test_harmless_code_concerns_nobody() -> None:
 
 
 def test_checks_take_milliseconds() -> None:
-    """A cell of 50 lines is looked at faster than anybody notices."""
+    """A cell of 50 lines is looked at faster than anybody notices (processor time, best of five)."""
     code = "\n".join(f"x{n} = [y * {n} for y in range({n})]" for n in range(50))
-    looked(code)
-    began = time.perf_counter()
-    looked(code)
-    assert time.perf_counter() - began < 0.1
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        looked(code)
+        times.append(time.process_time() - began)
+    assert min(times) < 0.1
