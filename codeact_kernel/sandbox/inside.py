@@ -1,12 +1,12 @@
 """The launcher: the first program in the sandbox, which puts the last walls around itself.
 
-    python -I -S inside.py WIRE ORDERS
+    python -I -S inside.py WIRE <ORDERS
 
 Rule: standard library only. The order is fixed: descriptors, guardian, owners, privileges, limits,
 environment, Landlock, seccomp, self-test, and only then the environment's packages and the worker,
 in this same process. A layer that fails ends it: exit code 70 and one line on stderr.
 
-ORDERS is a JSON object, written by `plan.py`.
+ORDERS is a JSON object, made in `plan.py`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ FAILED = 70
 
 
 def main() -> None:
-    wire, orders = int(sys.argv[1]), json.loads(sys.argv[2])
+    wire, orders = int(sys.argv[1]), json.load(sys.stdin)
     # At the end: nothing that lies beside the package may take the place of the standard library.
     sys.path.append(orders["package"])
     try:
         _close_all_but(wire)
+        _forget_orders()
         if orders["guard"]:
             _guard()
         abi = _build_walls(orders) if orders["walls"] else _no_walls(orders)
@@ -100,6 +101,13 @@ def _set_scene(orders: Mapping[str, Any]) -> None:
 def _close_all_but(wire: int) -> None:
     os.closerange(3, wire)
     os.closerange(wire + 1, 4096)
+
+
+def _forget_orders() -> None:
+    """What they came on is replaced by nothing to read."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _report(wire: int, orders: Mapping[str, Any], abi: int) -> None:

@@ -191,9 +191,10 @@ def environment(plan: Plan, scratch: str) -> dict[str, str]:
     return values
 
 
-def launcher() -> str:
-    """The program that is started inside."""
-    return os.path.join(visibles.package_folder(), "sandbox", "inside.py")
+def launcher(wire: int) -> list[str]:
+    """The command that is started inside; its orders come on its standard input."""
+    program = os.path.join(visibles.package_folder(), "sandbox", "inside.py")
+    return [sys.executable, "-I", "-S", program, str(wire)]
 
 
 def _is_mapped(uid: int) -> bool:

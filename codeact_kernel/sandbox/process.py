@@ -19,7 +19,7 @@ from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox import report as reports
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.report import Report
-from codeact_kernel.sandbox.spawn import WORKER, Spawned, refusal, spawn
+from codeact_kernel.sandbox.spawn import WORKER, Spawned, spawn
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
 
 SELFTEST_SECONDS = 20.0
@@ -46,13 +46,7 @@ async def launch(
     """
     tried: dict[str, str] = {}
     while True:
-        try:
-            spawned = early or spawn(policy, config, module=module, skip=frozenset(tried))
-        except SandboxRefused:
-            if not tried:
-                raise
-            reasons = [f"{backend}: {reason}" for backend, reason in tried.items()]
-            raise SandboxRefused(refusal(policy, reasons)) from None
+        spawned = early or spawn(policy, config, module=module, failed=tried)
         early = None
         try:
             sandbox = await _admit(spawned)

@@ -7,13 +7,15 @@ its self-test and decides. Start it from the main thread: it dies with the threa
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox import plan as plans
@@ -31,7 +33,8 @@ class Backend:
     name: str
     unfit: Callable[[], str | None]
     user: Callable[[Policy], int]
-    command: Callable[[Plan, int], list[str]]
+    orders: Callable[[Plan], dict[str, Any]]
+    command: Callable[[Plan, list[str]], list[str]]
     shortcomings: Callable[[Plan], Iterable[str]]
 
 
@@ -46,7 +49,8 @@ _ALLOWED = {
 
 def _backend(name: str) -> Backend:
     module = importlib.import_module(f"codeact_kernel.sandbox.backends.{name}")
-    return Backend(name, module.unfit, module.user, module.command, module.shortcomings)
+    parts = (module.unfit, module.user, module.orders, module.command, module.shortcomings)
+    return Backend(name, *parts)
 
 
 @dataclass(slots=True)
@@ -59,8 +63,7 @@ class Spawned:
     policy: Policy
     folder: Folder
     notes: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    """Why each stronger backend could not be tried."""
+    """Sentences for the user: what is not shown inside, which stronger backend cannot be had."""
     _killed: bool = field(default=False, repr=False)
 
     @property
@@ -101,16 +104,16 @@ def spawn(
     config: Mapping[str, Any],
     *,
     module: str | None = WORKER,
-    skip: frozenset[str] = frozenset(),
+    failed: Mapping[str, str] = MappingProxyType({}),
 ) -> Spawned:
     """Start the strongest backend the policy allows, without waiting for it.
 
-    `module` is what runs inside as __main__ after the self-test (None: nothing, it ends); `skip`
-    are backends that were tried and did not hold. Raises SandboxRefused when none is left.
+    `module` is what runs inside as __main__ after the self-test (None: nothing, it ends); `failed`
+    names backends that were tried and did not hold, with the reason. Raises SandboxRefused when none is left.
     """
-    reasons: list[str] = []
+    reasons = [f"{name}: {reason}" for name, reason in failed.items()]
     for name in _ALLOWED[policy.isolation]:
-        if name in skip:
+        if name in failed:
             continue
         backend = _backend(name)
         if reason := backend.unfit():
@@ -118,7 +121,7 @@ def spawn(
             continue
         plan = _plan(policy, config, module, backend.user(policy))
         try:
-            return _start(backend, plan, tuple(reasons))
+            return _start(backend, plan, reasons)
         except OSError as error:
             reasons.append(f"{backend.name}: {error}")
             plan.folder.remove()
@@ -130,11 +133,12 @@ def spawn(
 
 def refusal(policy: Policy, reasons: list[str]) -> str:
     """The one line that helps."""
+    from codeact_kernel.sandbox.guarantees import namespaces_remedy
+
     why = "; ".join(reasons) or "nothing was left to try"
     return (
         f"No sandbox with isolation={policy.isolation!r} can be had here ({why}), so nothing was run. "
-        "Install bubblewrap (on Debian or Ubuntu: apt install bubblewrap), "
-        "or see what is missing with: codeact doctor"
+        f"{namespaces_remedy()} More: codeact doctor"
     )
 
 
@@ -147,13 +151,13 @@ def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: in
         ) from error
 
 
-def _start(backend: Backend, plan: Plan, failed: tuple[str, ...]) -> Spawned:
+def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
     ours, theirs = socket.socketpair()
     try:
-        with open(plan.folder.stderr, "ab") as stderr, theirs:
+        with theirs, _orders(backend, plan) as orders, open(plan.folder.stderr, "ab") as stderr:
             process = subprocess.Popen(
-                backend.command(plan, theirs.fileno()),
-                stdin=subprocess.DEVNULL,
+                backend.command(plan, plans.launcher(theirs.fileno())),
+                stdin=orders,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 pass_fds=(theirs.fileno(),),
@@ -164,5 +168,14 @@ def _start(backend: Backend, plan: Plan, failed: tuple[str, ...]) -> Spawned:
     except BaseException:
         ours.close()
         raise
-    notes = (*plan.notes, *backend.shortcomings(plan))
-    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes, failed)
+    weaker = [f"A stronger sandbox cannot be had here: {reason}." for reason in failed]
+    notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
+    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes)
+
+
+def _orders(backend: Backend, plan: Plan) -> BinaryIO:
+    """A file in memory: orders outgrow what an argument may hold, and nobody else need see them."""
+    file = open(os.memfd_create("orders"), "w+b")  # noqa: SIM115 - the caller closes it
+    file.write(json.dumps(backend.orders(plan)).encode())
+    file.seek(0)
+    return file

@@ -100,7 +100,8 @@ def is_imported(path: str, visible: Visible) -> bool:
     True for a folder of the search path itself, and for anything within an environment.
     """
     environments = (package_folder(), sys.prefix, sys.base_prefix)
-    return path in map(os.path.realpath, visible.search) or any(
+    searched = map(os.path.realpath, (*sys.path, *visible.search))
+    return path in searched or any(
         is_below(path, os.path.realpath(folder)) for folder in environments
     )
 

@@ -113,8 +113,12 @@ def _protected(path: str) -> tuple[list[str], list[str]]:
     links: list[str] = []
     with os.scandir(path) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.endswith(".ipynb"):
-                (links if entry.is_symlink() else kept).append(entry.path)
+            if not entry.name.startswith(".") and not entry.name.endswith(".ipynb"):
+                continue
+            if entry.is_symlink():
+                links.append(entry.path)
+            elif entry.is_file() or entry.is_dir():  # a pipe would block who mounts it
+                kept.append(entry.path)
     return sorted(kept), sorted(links)
 
 
@@ -134,7 +138,7 @@ def _secrets(path: str) -> tuple[list[str], bool]:
         folder, depth = waiting.pop(0)
         for entry in _entries(folder):
             seen += 1
-            if entry.is_symlink():
+            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
                 continue
             if any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in SECRETS):
                 found.append(entry.path)

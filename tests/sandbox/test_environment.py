@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from codeact_kernel.sandbox import fonts, visible
 from codeact_kernel.sandbox.policy import Policy
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import PROGRAMS, Start
 
 
 async def test_the_kernels_packages_are_importable(start: Start, strict: Policy) -> None:
@@ -120,6 +122,67 @@ def test_a_forged_font_list_is_not_kept(tmp_path: Path) -> None:
     assert fontstore.keep(tmp_path, "fontlist-v3.json", b"not json") is None
     assert fontstore.keep(tmp_path, "fontlist-v3.json", b"[]") is None
     assert list(tmp_path.iterdir()) == []
+
+
+PROBE = """
+import asyncio, json, sys
+from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.process import launch
+async def main():
+    sandbox = await launch(Policy.strict(), {}, module="probe_worker")
+    answers = asyncio.Queue()
+    sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
+    program = "import os, sys, plain_line, hooked; answer = [sys.prefix, plain_line.__file__, hooked.__file__]"
+    sandbox.send({"t": "run"}, (program.encode(),))
+    print((await asyncio.wait_for(answers.get(), 30)).decode())
+    sandbox.kill()
+asyncio.run(main())
+"""
+
+FINDER = """
+import importlib.util, sys
+MAPPING = {{"hooked": {target!r}}}
+NAMESPACES = {{}}
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name in MAPPING:
+            return importlib.util.spec_from_file_location(name, MAPPING[name] + "/__init__.py")
+sys.meta_path.append(Finder)
+"""
+
+
+async def test_a_venv_below_a_private_home_with_editable_installs(tmp_path: Path) -> None:
+    """.pth lines, import hooks of editable installs and the venv's own prefix are there inside."""
+    home = tmp_path / "home"
+    for name in ("plain", "project/src/hooked"):
+        (home / name).mkdir(parents=True)
+    (home / "plain/plain_line.py").touch()
+    (home / "project/src/hooked/__init__.py").touch()
+    (home / "project/secret.txt").write_text("secret")
+    await ran(sys.executable, "-m", "venv", "--without-pip", str(home / "venv"))
+    (packages,) = (home / "venv/lib").glob("python*/site-packages")
+    (packages / "plain.pth").write_text(f"{home}/plain\n")
+    hook = FINDER.format(target=str(home / "project/src/hooked"))
+    (packages / "__editable___hooked_finder.py").write_text(hook)
+    (packages / "hooked.pth").write_text("import __editable___hooked_finder\n")
+    checkout = Path(visible.package_folder()).parent
+    (packages / "us.pth").write_text(f"{checkout}\n{PROGRAMS}\n")
+    home.chmod(0o700)
+    said = await ran(str(home / "venv/bin/python"), "-P", "-c", PROBE)
+    assert json.loads(said)["answer"] == [
+        str(home / "venv"),
+        str(home / "plain/plain_line.py"),
+        str(home / "project/src/hooked/__init__.py"),
+    ]
+
+
+async def ran(*command: str) -> str:
+    """What a program printed; it must succeed."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    return said.decode()
 
 
 def test_only_the_environment_is_shown_never_the_home_around_it() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from codeact_kernel.sandbox import plan
 from codeact_kernel.sandbox.policy import MIB, Policy
+from codeact_kernel.sandbox.visible import package_folder
 from codeact_kernel.sandbox.workspace import home_folders
 from tests.sandbox.conftest import Start
 
@@ -160,7 +161,7 @@ async def test_the_code_that_runs_outside_cannot_be_changed_from_inside(
     start: Start, strict: Policy
 ) -> None:
     """The package itself stays read-only even where its checkout is the workspace."""
-    package = Path(plan.launcher()).parent.parent
+    package = Path(package_folder())
     policy = replace(strict, workspace=package.parent, workspace_mode="rw")
     inside = await start(policy)
     result = await inside.run(f"open({str(package / 'wire.py')!r}, 'a')")

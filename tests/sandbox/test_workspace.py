@@ -163,6 +163,18 @@ answer = [
     assert set(results) <= {"FileNotFoundError", "PermissionError"}
 
 
+async def test_a_folder_of_thousands_of_files_is_no_obstacle(
+    start: Start, strict: Policy, workspace: Path
+) -> None:
+    """However many entries have to be named one by one, and whatever they are called."""
+    for number in range(4000):
+        (workspace / f"a rather long name for a file of measured data {number}").touch()
+    os.mkfifo(workspace / ".pipe")
+    (workspace / "new\nline and \udcff bytes").touch()
+    inside = await start(replace(strict, workspace=workspace))
+    assert await inside.run("import os; answer = len(os.listdir('.')) > 4000")
+
+
 def test_a_link_is_never_bound(workspace: Path) -> None:
     """A dotfile that is a link is left alone, and the user is told that it is not protected."""
     seen = examined(workspace)

@@ -7,11 +7,10 @@ user namespace. Rule: no mount is writable and without a size.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-import sys
 from collections.abc import Iterator
+from typing import Any
 
 from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.folder import ETC_STUBS
@@ -51,16 +50,19 @@ def program() -> str | None:
     return None
 
 
-def command(plan: Plan, wire: int) -> list[str]:
-    """bwrap with its options, then the launcher with its orders."""
-    orders = plans.orders(
+def orders(plan: Plan) -> dict[str, Any]:
+    """For the launcher."""
+    return plans.orders(
         plan,
         scratch=SCRATCH,
         tmp=_TMP,
         font_list=_FONT_LIST,
         backend={"swap_owner": _swapped(plan), "grants": _grants(plan)},
     )
-    launcher = [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
+
+
+def command(plan: Plan, launcher: list[str]) -> list[str]:
+    """bwrap with its options, then the launcher."""
     return [
         program() or "bwrap",
         *_isolation(plan),

@@ -7,11 +7,10 @@ Rule: Landlock only ever adds, so a folder with protected entries is granted ent
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-import sys
 from collections.abc import Iterator
+from typing import Any
 
 from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox import visible as visibles
@@ -41,8 +40,8 @@ def user(policy: Policy) -> int:
     return uid if all(map(_reachable, shown)) else os.getuid()
 
 
-def command(plan: Plan, wire: int) -> list[str]:
-    """The launcher with its orders: it is its own guardian's child."""
+def orders(plan: Plan) -> dict[str, Any]:
+    """For the launcher."""
     scratch = plan.folder.scratch
     orders = plans.orders(
         plan,
@@ -56,7 +55,12 @@ def command(plan: Plan, wire: int) -> list[str]:
         },
     )
     orders["look"]["masked"] = list(_hidden_files(plan.workspace))
-    return [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
+    return orders
+
+
+def command(plan: Plan, launcher: list[str]) -> list[str]:
+    """The launcher alone: it is its own guardian's child."""
+    return launcher
 
 
 def shortcomings(plan: Plan) -> Iterator[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Iterator
+from typing import Any
 
 from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.plan import Plan
@@ -27,11 +26,15 @@ def shortcomings(plan: Plan) -> Iterator[str]:
     yield "There is no sandbox: code can do whatever you can do on this machine."
 
 
-def command(plan: Plan, wire: int) -> list[str]:
-    """The launcher with its orders."""
+def orders(plan: Plan) -> dict[str, Any]:
+    """For the launcher."""
     scratch = plan.folder.scratch
     backend = {"walls": False, "guard": True, "uid": None}
-    orders = plans.orders(
+    return plans.orders(
         plan, scratch=scratch, tmp=scratch, font_list=plan.folder.fonts, backend=backend
     )
-    return [sys.executable, "-I", "-S", plans.launcher(), str(wire), json.dumps(orders)]
+
+
+def command(plan: Plan, launcher: list[str]) -> list[str]:
+    """The launcher alone."""
+    return launcher
