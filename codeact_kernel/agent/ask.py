@@ -83,6 +83,7 @@ async def _once(
     model: Model, messages: Sequence[Message], clock: Clock, grew: Callable[[SoFar], None]
 ) -> Answered:
     began = drawn = clock.now()
+    shown = SoFar("", "")
     text, finished = "", None  # type: str, Finished | None
     async with _closing(model.stream(messages)) as stream:
         async for piece in stream:
@@ -91,8 +92,10 @@ async def _once(
                 break
             text += piece.text
             if clock.now() - drawn >= EVERY:
-                drawn = clock.now()
-                grew(so_far(text))
+                drawn, before = clock.now(), shown
+                shown = so_far(text)
+                if shown != before:
+                    grew(shown)
     if finished is None:
         raise StreamCut("The model's reply ended without its last word.", retryable=True)
     text = _whole(text)

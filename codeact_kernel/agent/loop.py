@@ -135,7 +135,13 @@ class _Walk:
             self.conversation.tell(prompt.continuation(task.text, steps))
         else:
             self.conversation.tell(
-                prompt.opening(task.text, around.variables, around.functions, steps)
+                prompt.opening(
+                    task.text,
+                    around.variables,
+                    around.functions,
+                    steps,
+                    self.hands.options.rules,
+                )
             )
 
     async def _step(self) -> Ending | None:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
 
+from codeact_kernel.agent.options import Rules
 from codeact_kernel.trace.values import Function, Variable
 
+ANYTHING = Rules()
 VARIABLES = 40
 """So many variables are listed; a notebook can hold thousands."""
 DOC = 1500
@@ -26,14 +28,20 @@ def system() -> str:
 
 
 def opening(
-    task: str, variables: Mapping[str, Variable], functions: Iterable[Function], steps: int
+    task: str,
+    variables: Mapping[str, Variable],
+    functions: Iterable[Function],
+    steps: int,
+    rules: Rules = ANYTHING,
 ) -> str:
-    """The first user message: the task and what is there already."""
+    """The first user message: the task, what is there already and what is not allowed."""
     parts = [task_lines(task).strip()]
     if known := variable_lines(variables):
         parts.append("Variables that exist:\n" + "\n".join(known))
     if offered := [_offer(function) for function in sorted(functions, key=lambda f: f.name)]:
         parts.append("Functions of the notebook you can call:\n" + "\n".join(offered))
+    if rules.imports is not None:
+        parts.append(f"Only these modules can be imported: {', '.join(sorted(rules.imports))}.")
     parts.append(f"You have {steps} steps.")
     return "\n\n".join(parts)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.agent.ports import Chunk, Finished
-from codeact_kernel.errors import ModelError, StreamCut, UnknownModel
+from codeact_kernel.errors import ModelError, StreamCut, UnknownModel, Unreachable
 from codeact_kernel.models.loading import load
-from codeact_kernel.models.translate import missing_key, translate, unknown_provider
+from codeact_kernel.models.translate import missing_key, no_reply, translate, unknown_provider
 from codeact_kernel.trace.values import Message, Usage
 
 SILENCE = 300.0
@@ -150,7 +150,8 @@ class _Reading:
         return text
 
     def finished(self, name: str, stream: Any) -> Finished:
-        """What it cost. Raises StreamCut when the provider stopped without saying why.
+        """What it cost. Raises StreamCut when the provider stopped without saying why, Unreachable
+        when it said nothing at all.
 
         litellm makes up a finish reason and a usage when the provider sent none; its wrapper still
         knows.
@@ -159,6 +160,8 @@ class _Reading:
             getattr(stream, "received_finish_reason", "unknown")
             or getattr(stream, "intermittent_finish_reason", "unknown")
         ):
+            if not self.begun:
+                raise Unreachable(no_reply(name, self.request.get("api_base", "")))
             raise StreamCut(f"The reply of {name} broke off without an end.", retryable=True)
         counted = any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", ()))
         full = self._litellm.stream_chunk_builder(self._chunks, messages=self.request["messages"])

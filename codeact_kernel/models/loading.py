@@ -12,21 +12,31 @@ import threading
 import warnings
 from typing import Any, cast
 
+from codeact_kernel.errors import ModelError
+
 _LOCK = threading.Lock()
 _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
 def load() -> Any:
-    """The litellm module. Blocks for seconds the first time; any thread may call it."""
+    """The litellm module. Blocks for seconds the first time; any thread may call it.
+
+    Raises ModelError when it is not there.
+    """
     with _LOCK:
         for name in _OFFLINE:
             # litellm reads these at import; without them it fetches price lists from the network.
             os.environ.setdefault(name, "True")  # noqa: TID251 -- its only way to be told
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its dependencies deprecate each other
-            import litellm
-
+            try:
+                import litellm
+            except ImportError as error:
+                raise ModelError(
+                    f"litellm, which talks to the providers, cannot be imported ({error}). "
+                    "Install codeact-kernel again."
+                ) from error
             litellm.ModelResponseStream()  # builds its schemas now, not in the first reply
             litellm.ModelResponse()
         # Both print into whatever has our standard output, which may be somebody's notebook.

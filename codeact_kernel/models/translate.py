@@ -37,6 +37,7 @@ _OVERFLOW = re.compile(
     r"context[_ ](?:length|window)|maximum context|prompt is too long|too many (?:input )?tokens",
     re.IGNORECASE,
 )
+_NO_MONEY = re.compile(r"insufficient_quota|exceeded your current quota", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:litellm\.\w+: |\w+(?:Error|Exception)(?: -|:) |Error code: \d+ - )+")
 
 
@@ -59,7 +60,7 @@ def _refused(error: Exception, model: str, words: str) -> ModelError:
     sentence = f"The provider of {model} answered {status}: {meaning}{words}."
     if status == 404:
         return UnknownModel(sentence)
-    retryable = status in _RETRYABLE or status >= 500
+    retryable = (status in _RETRYABLE or status >= 500) and not _NO_MONEY.search(str(error))
     return Refused(sentence, status=status, retryable=retryable, retry_after=_retry_after(error))
 
 
@@ -88,6 +89,15 @@ def unknown_provider(model: str) -> str:
     return (
         f"{model} does not name a provider. Write provider/model (for example "
         "anthropic/claude-sonnet-4-6 or openai/gpt-5), or give the server's address with --api-base."
+    )
+
+
+def no_reply(model: str, address: str) -> str:
+    if not address:
+        return f"The provider of {model} sent nothing at all. Try again later."
+    return (
+        f"What answers at {address} sent no reply that can be read: check that it is the address of "
+        "an OpenAI-compatible server (it usually ends in /v1)."
     )
 
 

@@ -204,6 +204,7 @@ async def test_the_rules_of_a_profile_refuse() -> None:
     _, events = await go(model, runtime, gate=gate, options=Options(rules=rules))
     assert [code for _, _, code in runtime.ran] == ["import math"]
     assert "importing os is not allowed here. Allowed: math." in model.asked[1][-1].text
+    assert "Only these modules can be imported: math." in model.asked[0][-1].text
     assert recorded(events).outcome is Outcome.ANSWER
 
 

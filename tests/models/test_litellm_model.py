@@ -145,6 +145,7 @@ async def test_a_bare_name_is_a_model_of_the_given_server() -> None:
         ),
         (Fail(status=422), Refused, False, "could not read the request"),
         (Fail(status=429), Refused, True, "too many requests"),
+        (Fail(status=429, message="You exceeded your current quota."), Refused, False, "quota"),
         (Fail(status=500), Refused, True, "problem of its own"),
         (Fail(status=503, kind="invalid_request_error"), Refused, True, "503"),
         (Fail(status=529), Refused, True, "overloaded"),
@@ -201,6 +202,14 @@ async def test_a_cut_stream_is_told_apart_from_an_end(then: str) -> None:
     async with serving(Say(text="half of it", then=then)) as server:
         error = await error_of(at(server))
     assert type(error) is StreamCut
+
+
+async def test_something_else_at_the_address_is_said() -> None:
+    """A server that is no model server: the sentence says what the address should be."""
+    async with serving(Say(text="", then="stop")) as server:
+        error = await error_of(at(server))
+    assert type(error) is Unreachable
+    assert "OpenAI-compatible" in str(error)
 
 
 async def test_a_cut_stream_is_asked_for_once_more() -> None:
