@@ -136,6 +136,14 @@ def test_set_id_bits_are_refused_and_plain_modes_are_not(machine: str) -> None:
     assert decide(machine, number("openat2", machine)) == errno.ENOSYS
 
 
+def test_pipes_are_the_only_nodes(machine: str) -> None:
+    """os.mkfifo works, a device or an odd mode does not."""
+    call = number("mknodat", machine)
+    assert decide(machine, call, 3, 0, 0o010644, 0) == ALLOW
+    for mode in (0o020644, 0o060644, 0o100644, 0o644, 0o014755):
+        assert decide(machine, call, 3, 0, mode, 0) == errno.EPERM
+
+
 def test_typing_into_a_terminal_is_refused(machine: str) -> None:
     """TIOCSTI and TIOCLINUX; other requests pass."""
     call = number("ioctl", machine)

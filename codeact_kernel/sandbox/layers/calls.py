@@ -36,11 +36,9 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "statmount": (457, 457),
     "listmount": (458, 458),
     "listns": (470, 470),
-    # files by handle, device nodes, watching the whole system
+    # files by handle, watching the whole system
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
-    "mknod": (133, None),
-    "mknodat": (259, 33),
     "fanotify_init": (300, 262),
     "fanotify_mark": (301, 263),
     "quotactl": (179, 60),
@@ -123,6 +121,8 @@ EXAMINED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
     "ioctl": (16, 29),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),

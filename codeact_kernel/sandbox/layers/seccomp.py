@@ -25,6 +25,7 @@ _NEW_NAMESPACES = 0x7E020080
 _TERMINAL_INJECTION = (0x5412, 0x541C)
 """TIOCSTI, TIOCLINUX: typing into somebody's terminal."""
 _SET_ID = 0o6000
+_KIND, _PIPE = 0o170000, 0o010000
 _CREATES = 0o100 | 0o20000000
 """O_CREAT, O_TMPFILE: only then does open(2) have a mode."""
 _AF_UNIX = 1
@@ -73,6 +74,8 @@ def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
         "ioctl": _harmless_ioctl(),
         "socket": _family_of(families),
         "socketpair": _connected_pair(),
+        "mknod": _only_pipe(1),
+        "mknodat": _only_pipe(2),
         "chmod": _no_set_id(1),
         "fchmod": _no_set_id(1),
         "fchmodat": _no_set_id(2),
@@ -85,6 +88,18 @@ def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
         if (examined := EXAMINED[name][column]) is not None:
             steps += [(_EQUAL, 0, len(body), examined), *body]
     return [*steps, _allow()]
+
+
+def _only_pipe(mode: int) -> list[Step]:
+    """A named pipe, no device and no file with odd bits. `mode`: the argument's place."""
+    return [
+        _argument(mode),
+        (_ANY_BIT, 3, 0, _SET_ID),
+        (_AND, 0, 0, _KIND),
+        (_EQUAL, 0, 1, _PIPE),
+        _allow(),
+        _refuse(errno.EPERM),
+    ]
 
 
 def _no_set_id(mode: int, flags: int | None = None) -> list[Step]:
