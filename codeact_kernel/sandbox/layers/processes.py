@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -31,16 +32,21 @@ def descendants(pid: int) -> list[int]:
 
 
 def kill_below(pid: int, seconds: float = 5.0) -> bool:
-    """SIGKILL everything below `pid` until nothing is left. False when something outlived it."""
+    """SIGKILL everything below `pid` and wait until it is gone. False when something outlived it."""
     deadline = time.monotonic() + seconds
-    while alive := descendants(pid):
-        if time.monotonic() > deadline:
-            return False
-        for child in alive:
-            _send(child, signal.SIGSTOP)  # first, so that nothing forks while we kill
-        for child in alive:
-            _send(child, signal.SIGKILL)
-        time.sleep(0.001)
+    empty = 0
+    while empty < 2:  # one look is not enough: processes move up while we read one after the other
+        handles = [handle for child in descendants(pid) if (handle := _open(child)) is not None]
+        empty = 0 if handles else empty + 1
+        try:
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first, so that nothing forks
+                for handle in handles:
+                    _send(handle, number)
+            if not _all_gone(handles, deadline):
+                return False
+        finally:
+            for handle in handles:
+                os.close(handle)
     return True
 
 
@@ -108,6 +114,28 @@ def _running() -> Iterator[tuple[int, int]]:
             yield int(name), int(parent)
 
 
-def _send(pid: int, number: int) -> None:
+def _open(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _send(handle: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+        signal.pidfd_send_signal(handle, number)
+
+
+def _all_gone(handles: list[int], deadline: float) -> bool:
+    """Wait for each process to end."""
+    for handle in handles:
+        left = max(deadline - time.monotonic(), 0)
+        if not _ends(handle, left):
+            return False
+    return True
+
+
+def _ends(handle: int, seconds: float) -> bool:
+    poll = select.poll()  # not select(2), which cannot wait for descriptors beyond 1024
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
