@@ -77,7 +77,10 @@ def _notebook(arguments: argparse.Namespace) -> int:
 
 
 def _tell(result: Result, *, demo: bool) -> None:
-    """What a person is told at the end; a pipe only hears what went wrong."""
+    """What a person is told at the end; a pipe only hears what was not as it should be."""
+    if not sys.stderr.isatty():  # on a terminal they were said when they came
+        for notice in result.ended.notices:
+            print(f"codeact: {notice}", file=sys.stderr)
     if result.ended.reason:
         print(f"codeact: {result.ended.reason}", file=sys.stderr)
     if sys.stderr.isatty() or demo:

@@ -90,6 +90,11 @@ class Ended:
         return tuple(run.answer for run in self.trace.runs if run.answer is not None)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know and that changed nothing, each a sentence."""
+        return tuple(one_line(said, _SENTENCE) for run in self.trace.runs for said in run.notices)
+
+    @property
     def reason(self) -> str:
         """One sentence for the user, "" when all went well."""
         if self.broken:
@@ -123,5 +128,6 @@ class Ended:
             "cost_usd": usage.cost,
             "seconds": round(self.seconds, 3),
             "runs": len(self.trace.runs),
+            "notices": list(self.notices),
             "notebook": notebook,
         }

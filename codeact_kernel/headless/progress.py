@@ -29,6 +29,13 @@ from codeact_kernel.trace.values import Outcome, Status, Step, Usage
 _ERASE = "\r\x1b[K"
 _SPIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {None: "·", Status.OK: "✓", Status.NOT_RUN: "–"}
+_ENDS = {
+    Outcome.ANSWER: "answered",
+    Outcome.STEP_LIMIT: "the limit of steps is reached",
+    Outcome.BUDGET: "the budget is spent",
+    Outcome.STOPPED: "stopped",
+    Outcome.FAILED: "failed",
+}
 _COLOURS = {"✓": "32", "✗": "31", "–": "33", "·": "2"}
 
 
@@ -64,11 +71,14 @@ class Progress:
             case CodeStarted():
                 self._doing = f"runs {one_line(event.code, 60)}"
             case StepFinished():
+                self._doing = "done"
                 self._line(self._told(event.step))
             case Noticed():
                 self.say(event.sentence)
-            case RunFinished() if event.outcome is not Outcome.ANSWER:
-                self._doing = event.reason
+            case RunFinished():
+                self._doing = _ENDS[event.outcome]
+                total = f"{self._doing} · {_steps(self._step)} · {money(self._usage)}"
+                self._line(f"  {total}{event.seconds:.0f} s")
             case _:
                 pass
         self.tick()
@@ -124,6 +134,10 @@ class Progress:
         encoding = self._stream.encoding or "ascii"
         self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"
 
 
 def money(usage: Usage) -> str:

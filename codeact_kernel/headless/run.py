@@ -83,6 +83,7 @@ def execute(job: Job, target: Target, progress: Progress) -> Ended:
 async def _execute(job: Job, target: Target, progress: Progress) -> Ended:
     events: list[Event] = []
     saver = _Saver(job.notebook, target, progress)
+    saver.save()
 
     def take(event: Event) -> None:
         events.append(event)

@@ -7,9 +7,10 @@ not fit raises ValueError and is not an event.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from codeact_kernel.trace import events, values
@@ -30,9 +31,14 @@ def event(data: Mapping[str, Any]) -> events.Event:
 
 
 def _made(kind: type[Any], data: Mapping[str, Any]) -> Any:
-    hints = get_type_hints(kind, _NAMES)
+    hints = _hints(cast(Hashable, kind))
     known = {field.name for field in fields(kind)}
     return kind(**{name: _value(hints[name], raw) for name, raw in data.items() if name in known})
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind, _NAMES)
 
 
 def _value(hint: Any, raw: Any) -> Any:

@@ -99,6 +99,7 @@ def test_the_json_line_sums_over_the_runs() -> None:
         "cost_usd": 1.0,
         "seconds": 0.0,
         "runs": 2,
+        "notices": [],
         "notebook": "/x/out.ipynb",
     }
 

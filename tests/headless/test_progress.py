@@ -49,7 +49,7 @@ RUN: tuple[Event, ...] = (
     ReplyArrived(run="r", number=1, reply=reply(cost=0.0123)),
     CodeStarted(run="r", number=1, cell="c", code="df = load()"),
     StepFinished(run="r", step=step()),
-    RunFinished(run="r", outcome=Outcome.ANSWER, answer="42"),
+    RunFinished(run="r", outcome=Outcome.ANSWER, answer="42", seconds=3.0),
 )
 
 
@@ -79,6 +79,7 @@ def test_step_tokens_and_cost_are_shown_live() -> None:
     assert "step 1 · runs df = load() · 1,210 tokens · $0.0123" in text
     assert "✓ 1  Load the data.  0.2 s\n" in text
     assert "▸ Count the bikes\n" in text
+    assert "answered · 1 step · 1,210 tokens · $0.0123 · 3 s\n" in text
 
 
 def test_the_terminal_is_left_as_it_was_found() -> None:
