@@ -38,6 +38,7 @@ from codeact_kernel.worker.calls import Calls
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
+from codeact_kernel.worker.signals import Interrupts
 from codeact_kernel.worker.stdin import Stdin
 from codeact_kernel.worker.streams import Stream
 
@@ -84,11 +85,13 @@ class WireKernel(IPythonKernel):
         self._loop: asyncio.AbstractEventLoop
         self._context: Context
         self._tasks: set[asyncio.Task[None]] = set()
+        self._interrupts = Interrupts()
+        self._unstarted: set[str] = set()
+        self._interrupted: set[str] = set()
         self._offer_answer()
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in handlers.items():
-                if kind.endswith("_request"):
-                    handlers[kind] = self._answered(handler)
+                handlers[kind] = self._answered(handler)
 
     def _offer_answer(self) -> None:
         def parent() -> str:
@@ -126,7 +129,7 @@ class WireKernel(IPythonKernel):
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._interrupts.settle()
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
         for stream in (sys.__stdout__, sys.__stderr__):
@@ -169,12 +172,15 @@ class WireKernel(IPythonKernel):
                 self._spawn(self._answer_query(frame))
             case "mark":
                 self._spawn(self.shell_main(None, [_StopAborting()]))
+            case "interrupt":
+                self._interrupted = set(self._unstarted)
             case "shutdown":
                 self.stop()
             case kind:
                 self.log.error("a frame of unknown type was dropped: %s", kind)
 
     def _take_request(self, frame: Frame) -> None:
+        self._interrupts.forget()
         msg = _message(frame)
         envelope = [None, msg]
         if frame.head.get("channel") == "control":
@@ -183,6 +189,8 @@ class WireKernel(IPythonKernel):
             error = UnknownSubshellError("This kernel has no subshells.")
             self._send_unknown_subshell_reply([], msg, error)
         elif frame.head.get("queued", True) or msg["msg_type"] not in _ASIDE:
+            if msg["msg_type"] == "execute_request":
+                self._unstarted.add(msg["msg_id"])
             self._spawn(self.shell_main(None, envelope))
         else:
             self._spawn(self._handle_aside(msg))
@@ -219,21 +227,17 @@ class WireKernel(IPythonKernel):
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
         super().set_parent(ident, parent, channel)
         if channel == "shell":
-            self.link.send({"t": "parent", "id": parent_id(parent)})
+            name = parent_id(parent)
+            self.link.send({"t": "parent", "id": name})
 
     def pre_handler_hook(self) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         loops.wake_on_signals(self._loop)  # a cell may have taken it away
 
     def post_handler_hook(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """ipykernel's would touch SIGINT; see `_answered`."""
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
-        try:
-            content = await super().do_execute(code, silent, *args, **kwargs)
-        except KeyboardInterrupt:  # it came behind the cell's last line
-            content = _error("KeyboardInterrupt", "", execution_count=self.execution_count)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        content = await super().do_execute(code, silent, *args, **kwargs)
         if not self.link.mine:  # a fork made by the cell fell through to its end
             os._exit(0 if content.get("status") == "ok" else 1)
         return content
@@ -258,6 +262,10 @@ class WireKernel(IPythonKernel):
 
     def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:
         return self._stdin.ask(prompt, parent_id(parent), password=password)
+
+    def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
+        self._unstarted.discard(msg["msg_id"])
+        super()._send_abort_reply(stream, msg, idents)
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """Abort what has arrived; the supervisor sends the mark back behind it."""
@@ -292,20 +300,49 @@ class WireKernel(IPythonKernel):
     # -- every request is answered ----------------------------------------------------------
 
     def _answered(self, handler: Handler) -> Handler:
+        """A handler around which SIGINT may raise, and behind which there is a reply."""
+
         async def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+            reason = ("NotSupported", "This kernel does not support the request.")
+            self._on_readable()
             try:
-                result = handler(stream, ident, parent)
-                if asyncio.iscoroutine(result):
-                    await result
-                reason = ("NotSupported", "This kernel does not support the request.")
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  told, not swallowed
-                self.log.error("a %s failed: %r", parent["msg_type"], error)
+                try:
+                    self._begin(parent["msg_id"])
+                    result = handler(stream, ident, parent)
+                    if asyncio.iscoroutine(result):
+                        await result
+                finally:
+                    self._interrupts.off()
+            except (Exception, KeyboardInterrupt) as error:
+                self.log.debug("a %s failed", parent["msg_type"], exc_info=True)
                 reason = (type(error).__name__, str(error))
-            if not self.session.was_answered(parent["msg_id"]):  # type: ignore[union-attr]
-                kind = parent["msg_type"].removesuffix("_request") + "_reply"
-                self.session.send(stream, kind, _error(*reason), parent)  # type: ignore[union-attr]
+            if parent["msg_type"].endswith("_request"):
+                self._reply_at_least(parent, *reason)
 
         return handle
+
+    def _begin(self, name: str) -> None:
+        """Let SIGINT raise; raise at once when an interrupt was sent right behind the request."""
+        self._unstarted.discard(name)
+        self._interrupts.on()
+        if name in self._interrupted:
+            self._interrupted.clear()
+            raise KeyboardInterrupt
+
+    def _reply_at_least(self, parent: dict[str, Any], name: str, text: str) -> None:
+        session: Any = self.session
+        if session.was_answered(parent["msg_id"]):
+            return
+        kind = parent["msg_type"].removesuffix("_request")
+        content = _error(name, text)
+        if kind == "execute":
+            error = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+            session.send(self.iopub_socket, "error", error, parent)
+            content = {**content, **error, "execution_count": self.execution_count}
+            content |= {"user_expressions": {}, "payload": []}
+            if parent["content"].get("stop_on_error", True):
+                self._abort_queues()
+        session.send(self.shell_stream, f"{kind}_reply", content, parent)
 
 
 def _message(frame: Frame) -> dict[str, Any]:

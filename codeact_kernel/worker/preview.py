@@ -6,16 +6,10 @@ and the names of a few attributes. Builtins are the originals, whatever a cell h
 
 from __future__ import annotations
 
-import array
 import collections
-import datetime
-import decimal
 import enum
-import fractions
-import pathlib
 import sys
 import types
-import uuid
 from builtins import (  # noqa: UP029  bound here, so that a cell cannot replace them for us
     bytes,
     getattr,
@@ -37,18 +31,22 @@ _FEW = 8
 _BIG = 10**60
 
 _NUMBERS = (bool, float, complex, type(None), type(...), type(NotImplemented), range, slice)
-_SMALL = (
-    datetime.date,
-    datetime.datetime,
-    datetime.time,
-    datetime.timedelta,
-    datetime.timezone,
-    decimal.Decimal,
-    fractions.Fraction,
-    uuid.UUID,
-    pathlib.PosixPath,
-    pathlib.PurePosixPath,
+_SMALL = frozenset(
+    (
+        ("datetime", "date"),
+        ("datetime", "datetime"),
+        ("datetime", "time"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("decimal", "Decimal"),
+        ("fractions", "Fraction"),
+        ("uuid", "UUID"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "PurePosixPath"),
+        ("array", "array"),
+    )
 )
+"""Named, not imported: who has such a value has imported its module."""
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -113,7 +111,7 @@ def _text(value: Any, depth: int) -> str:
         return repr(value[:WIDE]) if len(value) > WIDE else repr(value)
     if kind is int:
         return repr(value) if -_BIG < value < _BIG else f"int of {value.bit_length()} bits"
-    if kind in _NUMBERS or kind in _SMALL:
+    if kind in _NUMBERS:
         return repr(value)
     if kind is bytes or kind is bytearray:
         return repr(bytes(value[:WIDE]))
@@ -121,8 +119,8 @@ def _text(value: Any, depth: int) -> str:
         return _sequence(value, depth, *_BRACKETS[kind])
     if kind in _MAPPINGS:
         return _mapping(value, depth, *_MAPPINGS[kind])
-    if kind is array.array:
-        return f"array({value.typecode!r}, {_text(list(value[:_FEW]), depth)})"
+    if (package(value), type_name(value)) in _SMALL and _is_original(value):
+        return repr(value) if type_name(value) != "array" else _array(value, depth)
     if issubclass(kind, type):
         return f"<class {_class_name(value)}>"
     if kind is types.FunctionType or kind is types.BuiltinFunctionType:
@@ -132,6 +130,16 @@ def _text(value: Any, depth: int) -> str:
     if issubclass(kind, enum.Enum):
         return f"{type_name(value)}.{object.__getattribute__(value, '_name_')}"
     return _library(value, depth) or _anything(value)
+
+
+def _is_original(value: object) -> bool:
+    """Whether the class is the one its module defines, not one that has taken its name."""
+    module = sys.modules.get(package(value))
+    return getattr(module, "__dict__", {}).get(type_name(value)) is type(value)
+
+
+def _array(value: Any, depth: int) -> str:
+    return f"array({value.typecode!r}, {_text(value[:_FEW].tolist(), depth)})"
 
 
 def _sequence(value: Any, depth: int, opening: str, closing: str) -> str:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.error import UsageError
 
 from codeact_kernel.worker.magics import AgentMagics
 
@@ -26,6 +27,16 @@ class WireShell(ZMQInteractiveShell):
         """Bind them as IPython's own names: usable, and in no listing of variables."""
         self.user_ns.update(self.extra_names)
         self.user_ns_hidden.update(self.extra_names)
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """As ipykernel's, which looks for its application to find the kernel we know."""
+        from ipykernel.eventloops import enable_gui
+
+        try:
+            enable_gui(gui, kernel=self.kernel)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        self.active_eventloop = gui
 
     def init_magics(self) -> None:
         super().init_magics()

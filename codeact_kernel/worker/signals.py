@@ -1,12 +1,13 @@
-"""Short pieces of work that no Python signal handler may break off.
+"""When a signal may break something off.
 
-Rule: exact in the main thread, where Python runs handlers; the supervisor sends its SIGINT to that
+Rule: `undisturbed` is exact in the main thread, where Python runs handlers; the supervisor sends its SIGINT to that
 thread alone (process.py), so it waits until the mask is lifted.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal's own wrapper builds enums, tenfold cost
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -41,3 +42,40 @@ def undisturbed(work: Callable[[], T]) -> T:
         return work()
     finally:
         _signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Interrupts:
+    """SIGINT raises while requests are handled, and only then.
+
+    Between requests it is blocked, not ignored: one that comes after a request was taken and before
+    its handler runs is still meant for it. One that came earlier is forgotten; if it was meant for
+    a request on its way, the supervisor's `interrupt` frame, which is behind that one, says so.
+    """
+
+    def __init__(self) -> None:
+        self._handling = 0
+
+    def settle(self) -> None:
+        """Start in the state between requests."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+
+    def on(self) -> None:
+        """A handler begins. May raise KeyboardInterrupt at once; `off` is due all the same."""
+        self._handling += 1
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+
+    def off(self) -> None:
+        """A handler has ended; an interrupt that comes in this moment is too late for it."""
+        self._handling = max(0, self._handling - 1)
+        if self._handling:
+            return
+        with contextlib.suppress(KeyboardInterrupt):
+            _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+
+    def forget(self) -> None:
+        """A request arrives: what was sent before it was not meant for it."""
+        if not self._handling:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # drops one that waits
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,8 +9,10 @@ Rules:
 - Before it reads a pipe of descriptor 1 or 2 it reads the link until that is empty: together with
   the kernel's own rule (link.py) output comes out in program order.
 
-Two frames exist only between supervisor and kernel: `parent` {id}: what descriptors 1 and 2 say
-from here on belongs to this request; `mark`: sent back behind all requests that have arrived.
+Between supervisor and kernel there are three frames more. `parent` {id}: what descriptors 1 and 2
+say from here on belongs to this request. `mark`: sent back behind all requests that have arrived.
+`interrupt`, when the kernel seems idle: it ends the cells that are on their way, for which the
+signal came too early.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -61,6 +64,8 @@ def main(argv: list[str]) -> NoReturn:
             for fd in (outer, ours.detach(), stdout[0], stderr[0]):
                 os.close(fd)
             kernel.live(theirs, stdout[1], stderr[1])
+        except BaseException:  # noqa: BLE001  this stack is the supervisor's: it must not unwind
+            traceback.print_exc(file=sys.__stderr__)
         finally:
             os._exit(70)
     with contextlib.suppress(OSError):  # both sides of the fork do it: neither may come too late
@@ -93,6 +98,7 @@ class Supervisor:
         self._from_outer = Decoder()
         self._from_kernel = Decoder()
         self._parent = ""
+        self._busy = ""
         self._text = {
             fd: codecs.getincrementaldecoder("utf-8")("replace")
             for fd in (kernel.stdout, kernel.stderr)
@@ -160,9 +166,7 @@ class Supervisor:
             self._watched[fd] = events
 
     def _timeout(self) -> float | None:
-        if self._shutdown_at is None:
-            return None
-        return max(0.01, 0.05)
+        return None if self._shutdown_at is None else 0.05
 
     # -- outer → kernel ---------------------------------------------------------------------
 
@@ -184,12 +188,19 @@ class Supervisor:
     def _from_outer_frame(self, raw: bytes) -> None:
         kind = head_of(raw)["t"]
         if kind == "interrupt":
-            process.interrupt(self._kernel.pid)
+            self._interrupt(raw)
             return
         if kind == "shutdown":
             self._shutdown_at = time.monotonic()
         if kind not in ("mark", "parent"):
             self._inner.push([raw])
+
+    def _interrupt(self, raw: bytes) -> None:
+        """The frame before the signal: who finds the signal too early finds the frame in time."""
+        if not self._busy:
+            self._inner.push([raw])
+            self._flush()
+        process.interrupt(self._kernel.pid)
 
     # -- kernel → outer ---------------------------------------------------------------------
 
@@ -217,11 +228,13 @@ class Supervisor:
         kind = head["t"]
         if kind == "parent":
             self._end_text()
-            self._parent = str(head.get("id", ""))
+            self._parent = self._busy = str(head.get("id", ""))
         elif kind == "mark":
             self._read_outer()
             self._inner.push([raw])
         elif kind not in _RESERVED:
+            if kind == "reply" and head.get("parent") == self._busy:
+                self._busy = ""
             self._outer.push([raw])
 
     def _read_pipes(self, pipes: list[int]) -> None:

@@ -9,6 +9,18 @@ from __future__ import annotations
 import builtins
 import inspect
 import types
+from builtins import (  # noqa: UP029  bound here, so that a cell cannot replace them for us
+    all,
+    callable,
+    getattr,
+    isinstance,
+    issubclass,
+    len,
+    list,
+    repr,
+    str,
+    type,
+)
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any

@@ -12,29 +12,95 @@ import logging
 import os
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.worker.config import Config
-from codeact_kernel.worker.imports import restrict
-from codeact_kernel.worker.link import Link
+
+if TYPE_CHECKING:
+    from codeact_kernel.worker.kernel import WireKernel
 
 
 def prepare(config: Config) -> WireKernel:
     """A warm kernel that is not connected yet; call its `live` in a fork."""
     gc.disable()
-    if config.workspace:
-        os.chdir(config.workspace)
-    sys.path[:] = ["", *(path for path in sys.path if path not in ("", os.getcwd()))]
-    link = Link()
-    kernel = _build(link)
+    sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
+    _spare_imports()
+    kernel = _build()
     for name in config.preload:
         _preload(name, kernel.log)
     shell: Any = kernel.shell
     shell.run_cell("0;", silent=True, store_history=False)
+    if config.workspace:
+        os.chdir(config.workspace)
+    sys.path.insert(0, "")  # last: a file beside the notebook must not pass for one of ours
     if config.imports is not None:
-        restrict(config.imports, config.profile)
+        _restrict(config)
     gc.freeze()
     return kernel
+
+
+def _spare_imports() -> None:
+    """Keep out what only a kernel with sockets, clients or a debugger needs."""
+    from codeact_kernel.worker import connect, later
+
+    later.defer("jupyter_client")
+    sys.modules["ipykernel.connect"] = connect
+    debugger = types.ModuleType("ipykernel.debugger")
+    debugger._is_debugpy_available = False  # type: ignore[attr-defined]
+    sys.modules["ipykernel.debugger"] = debugger
+
+
+def _build() -> WireKernel:
+    from traitlets.config import Config as Traits
+
+    from codeact_kernel.worker import later
+    from codeact_kernel.worker.kernel import LogHandler, WireKernel
+    from codeact_kernel.worker.link import Link
+    from codeact_kernel.worker.session import WireSession
+
+    link = Link()
+    log = logging.getLogger("codeact.worker")
+    log.propagate = False
+    log.addHandler(LogHandler(link))
+    traits = Traits()
+    traits.HistoryManager.hist_file = ":memory:"
+    traits.IPKernelApp.connection_file = ""  # tqdm and others look for this key
+    kernel = WireKernel.instance(
+        config=traits, session=WireSession(link=link), link=link, log=log, iopub_socket=object()
+    )
+    del sys.modules["ipykernel.debugger"]
+    later.defer("ipykernel.kernelapp", lambda: _make_app(kernel, traits))
+    _finish_shell(kernel)
+    return kernel
+
+
+def _make_app(kernel: WireKernel, traits: Any) -> None:
+    """The application that libraries look up to find the kernel; never initialised."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance(config=traits)
+    app.kernel, app.shell, app.session = kernel, kernel.shell, kernel.session
+
+
+def _finish_shell(kernel: WireKernel) -> None:
+    """What ipykernel's application does to its shell at the start."""
+    from codeact_kernel.worker import later
+
+    later.defer("pdb", _use_interruptible_pdb)
+    if not os.environ.get("MPLBACKEND"):
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    shell: Any = kernel.shell
+    shell.extension_manager.load_extension("storemagic")
+
+
+def _use_interruptible_pdb() -> None:
+    """The standard one, stopped at its prompt, would not hear an interrupt."""
+    import pdb
+
+    from IPython.core import debugger
+
+    vars(debugger)["Pdb"] = debugger.InterruptiblePdb
+    vars(pdb).update(Pdb=debugger.InterruptiblePdb, set_trace=debugger.set_trace)
 
 
 def _preload(name: str, log: logging.Logger) -> None:
@@ -44,39 +110,8 @@ def _preload(name: str, log: logging.Logger) -> None:
         log.warning("could not preload %s: %s", name, error)
 
 
-def _build(link: Link) -> WireKernel:
-    with_debugger = types.ModuleType("ipykernel.debugger")
-    with_debugger._is_debugpy_available = False  # type: ignore[attr-defined]
-    sys.modules["ipykernel.debugger"] = with_debugger  # spares debugpy and its imports
-    try:
-        return _kernel(link)
-    finally:
-        del sys.modules["ipykernel.debugger"]
+def _restrict(config: Config) -> None:
+    from codeact_kernel.worker.imports import restrict
 
-
-def _kernel(link: Link) -> WireKernel:
-    from ipykernel.kernelapp import IPKernelApp
-    from traitlets.config import Config as Traits
-
-    from codeact_kernel.worker.kernel import LogHandler, WireKernel
-    from codeact_kernel.worker.session import WireSession
-
-    traits = Traits()
-    traits.HistoryManager.hist_file = ":memory:"
-    traits.IPKernelApp.connection_file = ""  # tqdm and others look for this key
-    log = logging.getLogger("codeact.worker")
-    log.propagate = False
-    log.addHandler(LogHandler(link))
-    # Never initialised: it is what `%matplotlib` and libraries look for to find the kernel.
-    app = IPKernelApp.instance(config=traits)
-    kernel = WireKernel.instance(
-        parent=app, session=WireSession(link=link), link=link, log=log, iopub_socket=object()
-    )
-    app.kernel, app.shell, app.session = kernel, kernel.shell, kernel.session
-    app.init_pdb()
-    app.init_gui_pylab()
-    app.init_extensions()
-    return kernel
-
-
-from codeact_kernel.worker.kernel import WireKernel  # noqa: E402
+    if config.imports is not None:
+        restrict(config.imports, config.profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 from tests.worker.client import Worker, is_idle
 
@@ -233,7 +234,7 @@ def test_strict_imports_are_advice() -> None:
         worker.close()
 
 
-def test_preload_and_workspace(tmp_path: object) -> None:
+def test_preload_and_workspace(tmp_path: Path) -> None:
     """Preloaded modules are there already; the workspace is the current directory."""
     worker = Worker(preload=["wave", "no_such_module"], workspace=str(tmp_path))
     try:
@@ -241,3 +242,40 @@ def test_preload_and_workspace(tmp_path: object) -> None:
         assert worker.run("import os\nos.getcwd()").result == repr(str(tmp_path))
     finally:
         worker.close()
+
+
+def test_a_file_beside_the_notebook_does_not_pass_for_ours(tmp_path: Path) -> None:
+    """Modules in the workspace that are named as libraries break nothing but themselves."""
+    for name in ("json", "zmq", "pdb", "jedi", "random", "colorsys"):
+        (tmp_path / f"{name}.py").write_text("mine = True\n")
+    worker = Worker(workspace=str(tmp_path))
+    try:
+        assert worker.run("import colorsys\ncolorsys.mine").result == "True"
+    finally:
+        worker.close()
+
+
+def test_modules_that_are_put_off_are_the_real_ones(worker: Worker) -> None:
+    """jupyter_client, the kernel's application and pdb work when a cell asks for them."""
+    assert worker.run("import jupyter_client\njupyter_client.KernelManager.__name__").result == (
+        "'KernelManager'"
+    )
+    ran = worker.run(
+        "from ipykernel.kernelapp import IPKernelApp\n"
+        "IPKernelApp.initialized(), IPKernelApp.instance().kernel is get_ipython().kernel"
+    )
+    assert ran.result == "(True, True)"
+    assert worker.run("import pdb\n'set_trace' in dir(pdb)").result == "True"
+    assert "outside the sandbox" in worker.run("%connect_info").stream("stderr")
+
+
+def test_breakpoint_asks_for_commands(worker: Worker) -> None:
+    """breakpoint() opens the debugger's prompt over input()."""
+    answers = iter(["p x + 1", "c"])
+    worker.on_frame = lambda f: (
+        worker.send({"t": "input", "value": next(answers)}) if f.type == "ask" else None
+    )
+    ran = worker.run("x = 41\nbreakpoint()\nprint('on')")
+    assert ran.reply["status"] == "ok"
+    assert "42" in ran.stream()
+    assert ran.stream().endswith("on\n")
