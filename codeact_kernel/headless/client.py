@@ -62,6 +62,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
     ) -> None:
         super().__init__(nb, km)
         self.stopped = ""
+        self.completed = 0
         self._hooks = hooks
         self._overrides = dict(overrides)
         self._cell_seconds = cell_seconds
@@ -124,6 +125,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
             self._hooks.starts(index)
             try:
                 await self.async_execute_cell(cell, index)
+                self.completed += cell.cell_type == "code"
             except CellExecutionError as error:
                 return CellFailed(
                     index=index,

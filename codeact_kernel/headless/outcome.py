@@ -33,11 +33,12 @@ _OURS = {"UsageError", "SandboxRefused", "SandboxDied", "SettingsError"}
 class Ended:
     """What came of one command.
 
-    `failed` is the cell that ended with an error, `stopped` why the rest was not run, `broken` why
-    the kernel is gone ("" each when it is not so).
+    `completed` counts the cells that ended well, `failed` is the one that did not, `stopped` says why
+    the rest was not run, `broken` why the kernel is gone ("" each when it is not so).
     """
 
     trace: Trace
+    completed: int = 0
     failed: CellFailed | None = None
     stopped: str = ""
     broken: str = ""
@@ -51,8 +52,9 @@ class Ended:
     @property
     def in_vain(self) -> bool:
         """Nothing was done at all: no sandbox, no kernel, or a first task that was wrong."""
-        refused = self.failed is not None and self.failed.name in _OURS
-        return not self.trace.runs and (bool(self.broken) or self.usage_error or refused)
+        refused = self.failed is not None and self.failed.name == "SandboxRefused"
+        empty = not self.trace.runs and not self.completed
+        return empty and (bool(self.broken) or self.usage_error or refused)
 
     @property
     def exit_code(self) -> int:

@@ -114,6 +114,7 @@ async def _execute(job: Job, target: Target, progress: Progress) -> Ended:
             ticking.cancel()
     return Ended(
         trace=fold(events),
+        completed=client.completed,
         failed=failed,
         stopped=client.stopped,
         broken=broken,

@@ -77,6 +77,23 @@ def test_why_is_one_sentence(how: Ended, reason: str) -> None:
     assert how.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("how", "in_vain"),
+    [
+        (ended(broken="The kernel ended."), True),
+        (ended(failed=failed("SandboxRefused")), True),
+        (ended(failed=failed("UsageError", agent=True)), True),
+        (ended(failed=failed("UsageError", agent=True), completed=1), False),
+        (ended(failed=failed()), False),
+        (ended(failed=failed("SandboxDied"), stopped="it was interrupted"), False),
+        (ended(ANSWER, broken="The kernel ended."), False),
+    ],
+)
+def test_what_was_done_is_never_thrown_away(how: Ended, in_vain: bool) -> None:
+    """Only a command that did nothing at all leaves the old result in place."""
+    assert how.in_vain is in_vain
+
+
 def test_foreign_words_in_a_reason_are_made_plain() -> None:
     """An exception's text comes from the sandbox and may not steer the terminal."""
     how = ended(failed=CellFailed(index=0, name="E\x1b[2J", value="a\x1b]0;x\x07\nb", agent=False))
