@@ -138,8 +138,8 @@ class Inward:
             request.publish(said)
         elif request.answered:
             self._requests.finish(request)
-            self._life.ended(request)
             request.publish(said)
+            self._life.ended(request)
 
     def _reply(self, frame: Frame, request: Request | None) -> None:
         kind = frame.head["type"]

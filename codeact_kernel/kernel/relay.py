@@ -158,9 +158,12 @@ class Relay:
         self.running.began(request)
 
     def ended(self, request: Request) -> None:
-        """It is over, and so is what it asked."""
+        """It is over, and so is what it asked; its idle was not the last word while others run."""
+        beside = request is not self.running.current
         self.running.ended(request)
         self.questions.close(request)
+        if beside:
+            self.still_busy()
 
     def asked(self, request: Request, prompt: str, password: bool) -> None:
         """Its code waits for a person."""

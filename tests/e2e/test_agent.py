@@ -13,7 +13,6 @@ import pytest
 from tests.e2e.conftest import Session, started
 from tests.scripted_server import Reply, serving
 
-
 FLOOD = "for i in range(15_000): print(i, '.' * 90)"
 
 
