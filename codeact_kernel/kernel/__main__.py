@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from codeact_kernel.kernel.start import main
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Not SystemExit: taking litellm apart module by module costs a second, and a thread that still
+    # imports it would be waited for. Everything that has to be ended has been.
+    os._exit(code)

@@ -68,6 +68,10 @@ class AgentRequest(FrontRequest):
         if said.value.get("status") != "ok":
             super().reply(said)
 
+    def abort(self) -> None:
+        super().abort()
+        self._over(self, False)
+
     def died(self, sentence: str, running: bool) -> None:
         self.answered = False
         super().died(sentence, running)

@@ -52,7 +52,12 @@ def run(path: Path, settings: Settings, policy: Policy, early: Spawned | None, r
             raise SandboxRefused(refusal)
         return await launch(policy, config, first.pop() if is_first and first else None)
 
-    asyncio.run(_serve(file, settings, policy, start_sandbox))
+    # Not asyncio.run: at its end it waits for threads, and one may be importing litellm.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_serve(file, settings, policy, start_sandbox))
+    finally:
+        loop.close()
     return 0
 
 

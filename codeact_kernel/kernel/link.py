@@ -144,6 +144,18 @@ class Link:
             except SandboxDied:
                 log.info("sent to a sandbox that has just ended")
 
+    def withdraw(self) -> list[str]:
+        """Take back the cells that still wait for a sandbox to start; the ids of their requests."""
+        kept: deque[tuple[dict[str, Any], Sequence[Bytes]]] = deque()
+        ids: list[str] = []
+        for head, parts in self._waiting:
+            if head.get("type") == "execute_request":
+                ids.append(head["id"])
+            else:
+                kept.append((head, parts))
+        self._waiting = kept
+        return ids
+
     def interrupt(self) -> None:
         """SIGINT inside, ahead of everything queued."""
         if self.state is State.READY and self._box is not None:

@@ -213,8 +213,14 @@ class Relay:
 
     def stop_code(self) -> None:
         """Stop the agent's run, or interrupt the cell that runs."""
-        if not self.agent.stop():
-            self.running.interrupt()
+        if self.agent.stop():
+            return
+        for msg_id in self.link.withdraw():
+            request = self.requests.pending.get(msg_id)
+            if isinstance(request, FrontRequest):
+                self.requests.finish(request)
+                request.abort()
+        self.running.interrupt()
 
     def sandbox_ready(self) -> None:
         """A sandbox takes requests."""

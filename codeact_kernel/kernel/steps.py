@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from codeact_kernel.agent.ports import Execution, Surroundings
-from codeact_kernel.errors import SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.errors import SandboxDied, SandboxError
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.recording import Cap, Recording
@@ -154,11 +154,11 @@ class Steps:
         self._count = 0
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:
-        """Run `code`. When cancelled, the code is interrupted and the Execution says so."""
-        try:
-            await self._link.until_ready()
-        except SandboxRefused as error:
-            return Execution(status=Status.DIED, reason=str(error))
+        """Run `code`. When cancelled, the code is interrupted and the Execution says so.
+
+        Raises SandboxRefused when there is no sandbox any more and will be none.
+        """
+        await self._link.until_ready()
         self._count += 1
         msg_id = f"{self._prefix}{self._count}"
         header = self._header_of(msg_id)
