@@ -72,7 +72,7 @@ def step_cells(run: str, step: Step) -> tuple[Cell, ...]:
     """The cells of a finished step, in order."""
     if step.code is None:
         role, text = ("thought", step.thought) if step.answer is None else ("answer", step.answer)
-        source = harmless_markdown(text) or NO_REPLY
+        source = _labelled(role, step.number, harmless_markdown(text) or NO_REPLY)
         record = step_record(run, role, step)
         return (Cell(id=step.cell, type="markdown", source=source, metadata=record),)
     code = Cell(
@@ -106,9 +106,17 @@ def _prose(run: str, number: int, cell: str, role: str, text: str) -> tuple[Cell
     if not text.strip():
         return ()
     metadata = {"role": role, "run": run, "step": number}
-    source = harmless_markdown(text)
+    source = _labelled(role, number, harmless_markdown(text))
     name = _valid_id(f"{cell}-{role}")
     return (Cell(id=name, type="markdown", source=source, metadata=metadata),)
+
+
+def _labelled(role: str, number: int, text: str) -> str:
+    """Prose that a reader can tell from the author's own: it says which step speaks."""
+    if role == "answer":
+        return f"**Answer**\n\n{text}"
+    starts_block = re.match(r"[#>|`~*+-]|\d+[.)]|\s", text)
+    return f"**Step {number}.**{chr(10) * 2 if starts_block else ' '}{text}"
 
 
 def chain(run: Run) -> str:

@@ -19,9 +19,7 @@ DAYS = 61
 
 def commute(hour: int) -> float:
     """Share of the busiest hour on a working day: two peaks, 8 h and 17 h."""
-    return (
-        0.06 + 0.95 * math.exp(-((hour - 8) ** 2) / 3) + 1.0 * math.exp(-((hour - 17) ** 2) / 6)
-    )
+    return 0.06 + 0.95 * math.exp(-((hour - 8) ** 2) / 3) + 1.0 * math.exp(-((hour - 17) ** 2) / 6)
 
 
 def leisure(hour: int) -> float:
@@ -64,7 +62,13 @@ def rows(dice: random.Random) -> list[list[str]]:
                 written = written.replace(".", ",")
             if dice.random() < 0.012:
                 written = ""
-            line = [moment.isoformat(sep=" ", timespec="minutes"), station, str(count), written, str(rain)]
+            line = [
+                moment.isoformat(sep=" ", timespec="minutes"),
+                station,
+                str(count),
+                written,
+                str(rain),
+            ]
             lines.append(line)
             if dice.random() < 0.01:
                 lines.append(line)

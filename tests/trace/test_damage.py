@@ -96,7 +96,7 @@ def test_the_steps_stand_below_their_agent_cell(written: dict[str, Any]) -> None
     """In order, between the user's own cells, with the answer readable in the notebook."""
     roles = [each["metadata"].get("codeact", {}).get("role", "") for each in written["cells"]]
     assert roles == ["", "agent", "thought", "step", "answer", ""]
-    assert written["cells"][4]["source"] == "It is 2."
+    assert written["cells"][4]["source"] == "**Answer**\n\nIt is 2."
     assert written["metadata"]["codeact"]["version"] == 1
     record = cell(written, "r-1")["metadata"]["codeact"]
     assert (record["edited"], record["status"], record["cost"]) == (True, "ok", 0.1)

@@ -229,3 +229,17 @@ def test_ansi_is_taken_out() -> None:
     """Colours, cursor movements and links go, text stays."""
     text = "\x1b[1;31mred\x1b[0m \x1b]8;;http://a\x07link\x1b]8;;\x07 \x1b[2K\x1b[38;5;28;01mx"
     assert without_ansi(text) == "red link x"
+
+
+@pytest.mark.parametrize(
+    ("thought", "source"),
+    [
+        ("I load it.", "**Step 4.** I load it."),
+        ("# Plan\nI load it.", "**Step 4.**\n\n# Plan\nI load it."),
+        ("1. load", "**Step 4.**\n\n1. load"),
+    ],
+)
+def test_a_thought_says_which_step_speaks(thought: str, source: str) -> None:
+    """A reader tells the agent's prose from the author's, and a heading or list stays one."""
+    step = Step(number=4, cell="c4", replies=(REPLY,), thought=thought, code="1")
+    assert step_cells("r", step)[0].source == source
