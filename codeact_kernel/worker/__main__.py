@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from codeact_kernel.worker import supervisor
+from codeact_kernel.worker import start
 
 if __name__ == "__main__":
-    supervisor.main(sys.argv)
+    start.main(sys.argv)

@@ -13,7 +13,6 @@ import asyncio
 import gc
 import io
 import json
-import logging
 import os
 import random
 import signal
@@ -36,6 +35,8 @@ from codeact_kernel.worker import queries
 from codeact_kernel.worker.answer import make as make_final_answer
 from codeact_kernel.worker.calls import Calls
 from codeact_kernel.worker.link import Link
+from codeact_kernel.worker.messages import error as error_content
+from codeact_kernel.worker.messages import message
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
 from codeact_kernel.worker.signals import Interrupts
@@ -181,7 +182,7 @@ class WireKernel(IPythonKernel):
 
     def _take_request(self, frame: Frame) -> None:
         self._interrupts.forget()
-        msg = _message(frame)
+        msg = message(frame)
         envelope = [None, msg]
         if frame.head.get("channel") == "control":
             self._spawn(self.dispatch_control(envelope))
@@ -303,17 +304,19 @@ class WireKernel(IPythonKernel):
         """A handler around which SIGINT may raise, and behind which there is a reply."""
 
         async def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+            name = parent["msg_id"]
             reason = ("NotSupported", "This kernel does not support the request.")
             self._on_readable()
             try:
                 try:
-                    self._begin(parent["msg_id"])
+                    self._begin(name)
                     result = handler(stream, ident, parent)
                     if asyncio.iscoroutine(result):
                         await result
                 finally:
-                    self._interrupts.off()
+                    self._interrupts.off(name)
             except (Exception, KeyboardInterrupt) as error:
+                self._interrupts.off(name)
                 self.log.debug("a %s failed", parent["msg_type"], exc_info=True)
                 reason = (type(error).__name__, str(error))
             if parent["msg_type"].endswith("_request"):
@@ -324,7 +327,7 @@ class WireKernel(IPythonKernel):
     def _begin(self, name: str) -> None:
         """Let SIGINT raise; raise at once when an interrupt was sent right behind the request."""
         self._unstarted.discard(name)
-        self._interrupts.on()
+        self._interrupts.on(name)
         if name in self._interrupted:
             self._interrupted.clear()
             raise KeyboardInterrupt
@@ -334,7 +337,7 @@ class WireKernel(IPythonKernel):
         if session.was_answered(parent["msg_id"]):
             return
         kind = parent["msg_type"].removesuffix("_request")
-        content = _error(name, text)
+        content = error_content(name, text)
         if kind == "execute":
             error = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             session.send(self.iopub_socket, "error", error, parent)
@@ -343,37 +346,3 @@ class WireKernel(IPythonKernel):
             if parent["content"].get("stop_on_error", True):
                 self._abort_queues()
         session.send(self.shell_stream, f"{kind}_reply", content, parent)
-
-
-def _message(frame: Frame) -> dict[str, Any]:
-    """The request as ipykernel wants it. Raises ValueError when a part is not a JSON object."""
-    header, metadata, content = (json.loads(part) for part in frame.parts[:3])
-    if not all(isinstance(part, dict) for part in (header, metadata, content)):
-        raise ValueError("a request's header, metadata or content is not an object")
-    header["msg_id"] = str(frame.head["id"])
-    header["msg_type"] = str(frame.head["type"])
-    return {
-        "header": header,
-        "msg_id": header["msg_id"],
-        "msg_type": header["msg_type"],
-        "parent_header": {},
-        "metadata": metadata,
-        "content": content,
-        "buffers": [memoryview(part) for part in frame.parts[3:]],
-    }
-
-
-def _error(name: str, text: str, **more: Any) -> dict[str, Any]:
-    return {"status": "error", "ename": name, "evalue": text, "traceback": [], **more}
-
-
-class LogHandler(logging.Handler):
-    """Log records as `log` frames, for the outer kernel's log file."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__()
-        self._link = link
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record).encode(errors="backslashreplace")[:10_000]
-        self._link.send({"t": "log", "level": record.levelname.lower()}, [text])

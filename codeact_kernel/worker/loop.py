@@ -1,12 +1,13 @@
-"""The kernel's event loop, and every private name of asyncio that it takes.
+"""The kernel's event loop, and every private name of the standard library that it takes.
 
-Rule: nobody else touches an underscore of asyncio. `check` says whether the names are still there
-and do what is needed, so that a new Python fails at the start and not in the middle of a cell.
+Rule: nobody else touches an underscore of asyncio. `check` says whether the names are still there,
+so that a new Python fails at the start and not in the middle of a cell.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ class UnknownLoop(RuntimeError):
 def new_loop() -> asyncio.AbstractEventLoop:
     """A fresh loop, set as this thread's. Call after the fork: an epoll object must not be shared."""
     loop = asyncio.SelectorEventLoop()
+    check(loop)
     asyncio.set_event_loop(loop)
     wake_on_signals(loop)
     return loop
@@ -34,16 +36,15 @@ def wake_on_signals(loop: asyncio.AbstractEventLoop) -> None:
     signal.set_wakeup_fd(loop._csock.fileno(), warn_on_full_buffer=False)  # type: ignore[attr-defined]
 
 
-def check() -> None:
-    """Self-test. Raises UnknownLoop."""
-    loop = asyncio.SelectorEventLoop()
+def check(loop: asyncio.AbstractEventLoop) -> None:
+    """Self-test of what this file takes. Raises UnknownLoop."""
     try:
         loop._csock.fileno()  # type: ignore[attr-defined]
-        loop._ssock.fileno()  # type: ignore[attr-defined]
+        loop._selector  # type: ignore[attr-defined]  # noqa: B018
+        threading._shutdown  # type: ignore[attr-defined]  # noqa: B018
+        atexit._run_exitfuncs  # noqa: B018
     except AttributeError as error:
-        raise UnknownLoop(f"asyncio's event loop has changed: {error}") from error
-    finally:
-        loop.close()
+        raise UnknownLoop(f"this Python is not one the worker knows: {error}") from error
 
 
 def leave(status: int) -> NoReturn:
@@ -51,8 +52,6 @@ def leave(status: int) -> NoReturn:
 
     Not `sys.exit`: the stack below belongs to the supervisor this process was forked from.
     """
-    import atexit
-
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

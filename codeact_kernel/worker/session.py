@@ -19,6 +19,7 @@ from traitlets import Instance, default
 
 from codeact_kernel.wire import Bytes
 from codeact_kernel.worker.link import Link
+from codeact_kernel.worker.signals import undisturbed
 
 
 class Channel:
@@ -106,13 +107,18 @@ class WireSession(Session):
             self._send_stream(msg)
             return msg
         head = {"type": kind, "parent": parent_id(msg.get("parent_header"))}
-        if isinstance(stream, Channel):
-            self.answered.append(head["parent"])
-        head = {"t": "reply" if isinstance(stream, Channel) else "publish", **head}
         parts: list[Bytes] = [dump(msg["metadata"]), dump(msg["content"])]
         parts.extend(_raw(buffer) for buffer in buffers or ())
-        self.link.send(head, parts)
+        if isinstance(stream, Channel):
+            undisturbed(lambda: self._reply(head, parts))
+        else:
+            self.link.send({"t": "publish", **head}, parts)
         return msg
+
+    def _reply(self, head: dict[str, Any], parts: list[Bytes]) -> None:
+        """Undisturbed: a reply that went out is known to have gone out, and only then."""
+        self.link.send({"t": "reply", **head}, parts)
+        self.answered.append(head["parent"])
 
     def _send_stream(self, msg: dict[str, Any]) -> None:
         content = msg["content"]

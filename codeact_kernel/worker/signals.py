@@ -7,7 +7,6 @@ thread alone (process.py), so it waits until the mask is lifted.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal's own wrapper builds enums, tenfold cost
-import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -53,26 +52,32 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._handling = 0
+        self._handling: set[str] = set()
 
     def settle(self) -> None:
         """Start in the state between requests."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
-    def on(self) -> None:
-        """A handler begins. May raise KeyboardInterrupt at once; `off` is due all the same."""
-        self._handling += 1
+    def on(self, name: str) -> None:
+        """A request's handler begins. May raise at once; `off` is due all the same."""
+        self._handling.add(name)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
-    def off(self) -> None:
-        """A handler has ended; an interrupt that comes in this moment is too late for it."""
-        self._handling = max(0, self._handling - 1)
-        if self._handling:
-            return
-        with contextlib.suppress(KeyboardInterrupt):
-            _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    def off(self, name: str) -> None:
+        """A handler has ended; an interrupt that comes in this moment is too late for it.
+
+        May be called twice: an interrupt can break off the first call on its first line.
+        """
+        while True:
+            try:
+                self._handling.discard(name)
+                if not self._handling:
+                    _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+                return
+            except KeyboardInterrupt:
+                continue
 
     def forget(self) -> None:
         """A request arrives: what was sent before it was not meant for it."""

@@ -22,15 +22,11 @@ import contextlib
 import os
 import selectors
 import signal
-import socket
-import sys
 import time
-import traceback
 from dataclasses import dataclass
-from typing import NoReturn
 
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, encode, head_of
-from codeact_kernel.worker import config, process
+from codeact_kernel.worker import process
 from codeact_kernel.worker.outbox import Outbox
 
 HIGH = 8 * 1024 * 1024
@@ -41,40 +37,6 @@ POLITE, PATIENT = 1.0, 3.0
 """Seconds after `shutdown` until an interrupt, until SIGKILL."""
 _READ = 256 * 1024
 _RESERVED = frozenset({"selftest", "died"})
-
-
-def main(argv: list[str]) -> NoReturn:
-    """Run on the stream argv[1] with the configuration argv[2]; ends with the kernel."""
-    from codeact_kernel.worker import zygote
-
-    outer = int(argv[1])
-    settings = config.parse(argv[2] if len(argv) > 2 else "{}")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process.guard_supervisor()
-    os.set_inheritable(outer, False)
-    os.set_blocking(outer, False)
-    kernel = zygote.prepare(settings)
-    me = os.getpid()
-    ours, theirs = socket.socketpair()
-    stdout, stderr = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            process.become_kernel(me)
-            for fd in (outer, ours.detach(), stdout[0], stderr[0]):
-                os.close(fd)
-            kernel.live(theirs, stdout[1], stderr[1])
-        except BaseException:  # noqa: BLE001  this stack is the supervisor's: it must not unwind
-            traceback.print_exc(file=sys.__stderr__)
-        finally:
-            os._exit(70)
-    with contextlib.suppress(OSError):  # both sides of the fork do it: neither may come too late
-        os.setpgid(pid, pid)
-    theirs.close()
-    os.close(stdout[1])
-    os.close(stderr[1])
-    Supervisor(outer, Ends(pid=pid, link=ours.detach(), stdout=stdout[0], stderr=stderr[0])).run()
-    os._exit(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,7 +301,3 @@ class Supervisor:
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ)
         return ours
-
-
-if __name__ == "__main__":
-    main(sys.argv)

@@ -54,8 +54,9 @@ def _build() -> WireKernel:
     from traitlets.config import Config as Traits
 
     from codeact_kernel.worker import later
-    from codeact_kernel.worker.kernel import LogHandler, WireKernel
+    from codeact_kernel.worker.kernel import WireKernel
     from codeact_kernel.worker.link import Link
+    from codeact_kernel.worker.messages import LogHandler
     from codeact_kernel.worker.session import WireSession
 
     link = Link()

@@ -1,0 +1,55 @@
+"""From the launcher's arguments to a supervisor and its live kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from codeact_kernel.worker import config, process
+from codeact_kernel.worker.supervisor import Ends, Supervisor
+
+if TYPE_CHECKING:
+    from codeact_kernel.worker.kernel import WireKernel
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Run on the stream argv[1] with the configuration argv[2]; ends with the kernel."""
+    from codeact_kernel.worker import zygote
+
+    outer = int(argv[1])
+    settings = config.parse(argv[2] if len(argv) > 2 else "{}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.guard_supervisor()
+    os.set_inheritable(outer, False)
+    os.set_blocking(outer, False)
+    Supervisor(outer, fork(zygote.prepare(settings), outer)).run()
+    os._exit(0)
+
+
+def fork(kernel: WireKernel, outer: int) -> Ends:
+    """Fork the live kernel; our ends of what connects us."""
+    me = os.getpid()
+    ours, theirs = socket.socketpair()
+    stdout, stderr = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            process.become_kernel(me)
+            for fd in (outer, ours.detach(), stdout[0], stderr[0]):
+                os.close(fd)
+            kernel.live(theirs, stdout[1], stderr[1])
+        except BaseException:  # noqa: BLE001  this stack is the supervisor's: it must not unwind
+            traceback.print_exc(file=sys.__stderr__)
+        finally:
+            os._exit(70)
+    with contextlib.suppress(OSError):  # both sides of the fork do it: neither may come too late
+        os.setpgid(pid, pid)
+    theirs.close()
+    os.close(stdout[1])
+    os.close(stderr[1])
+    return Ends(pid=pid, link=ours.detach(), stdout=stdout[0], stderr=stderr[0])
