@@ -1,0 +1,112 @@
+"""The notebooks we ship, replayed with the real kernel and sandbox, without a model and without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from codeact_kernel.trace import notebook
+from codeact_kernel.trace.values import Outcome, Run
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def load(path: Path) -> Any:
+    made = nbformat.read(path, as_version=4)
+    nbformat.validate(made)
+    return made
+
+
+def only_run(path: Path) -> Run:
+    (run,) = notebook.read(load(path)).runs
+    return run
+
+
+def command(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`codeact` in `folder`, as a newcomer has it: no settings, no key."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CODEACT_")}
+    state = str(Path(tempfile.gettempdir(), f"codeact-tests-{os.getuid()}"))
+    own = {"PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", "XDG_STATE_HOME": state}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "codeact_kernel", *map(str, arguments)],
+        cwd=folder,
+        env={**kept, **own},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_replays_to_the_letter(example: Path, tmp_path: Path) -> None:
+    """A replay asks the recorded questions, shows the model the recorded text and ends the same."""
+    folder = tmp_path / "notebooks"
+    shutil.copytree(example.parent, folder)
+    done = command(
+        "run", example.name, "--model", f"replay/{example.name}", "--json", folder=folder
+    )
+    assert done.returncode == 0, done.stderr
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["notices"] == []
+    before, after = only_run(example), only_run(folder / f"{example.stem}.run.ipynb")
+    assert after.answer == before.answer
+    assert [(step.thought, step.code) for step in after.steps] == [
+        (step.thought, step.code) for step in before.steps
+    ]
+    assert [step.observation and step.observation.text for step in after.steps] == [
+        step.observation and step.observation.text for step in before.steps
+    ]
+
+
+def test_quickstart_shows_a_failure_and_its_repair() -> None:
+    """The first notebook a newcomer sees has at least four steps, one of which fails and is mended."""
+    run = only_run(ROOT / "notebooks" / "quickstart.ipynb")
+    states = [str(step.observation.status) for step in run.steps if step.observation]
+    assert len(states) >= 4
+    assert "error" in states[:-1]
+    assert run.outcome is Outcome.ANSWER
+    kinds = {
+        kind
+        for step in run.steps
+        if step.observation
+        for output in step.observation.outputs
+        for kind in output.get("data", {})
+    }
+    assert {"image/png", "text/html"} <= kinds
+
+
+def test_cities_need_one_action() -> None:
+    """Search, five look-ups, sum and deviation are one request, where JSON tool calling needs seven."""
+    run = only_run(ROOT / "notebooks" / "cities.ipynb")
+    assert run.calls == 1
+    assert "22,510,000" in (run.answer or "")
+
+
+def test_examples_name_no_machine_and_no_secret() -> None:
+    """A shared trace tells nothing of where it was recorded but the environment's own path."""
+    for example in EXAMPLES:
+        text = example.read_text()
+        assert "/root/" not in text
+        assert "/home/" not in text
+        assert "api_key" not in text
+
+
+def test_demo_leaves_a_notebook_and_says_where(tmp_path: Path) -> None:
+    """`codeact demo` needs no key and no network, and names the notebook it made."""
+    done = command("demo", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / "codeact-demo" / "quickstart.ipynb"
+    assert only_run(made).outcome is Outcome.ANSWER
+    assert "codeact-demo/quickstart.ipynb" in done.stderr
+    assert "Old Bridge" in done.stdout
