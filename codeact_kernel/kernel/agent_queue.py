@@ -47,7 +47,9 @@ class AgentRequest(FrontRequest):
     ) -> None:
         super().__init__(message, publisher, client is not None)
         self.content: dict[str, Any] = {}
-        self._code = str(message.read_content().get("code"))
+        given = message.read_content()
+        self._code = str(given.get("code"))
+        self.stops_on_error = given.get("stop_on_error", True) is not False
         self._turn = turn
         self._over = over
 
@@ -165,7 +167,7 @@ class AgentQueue:
             log.exception("a run failed")
             error = ("AgentFailed", _INTERNAL.format(error=problem))
         self._finish(request, error)
-        self._settle(request, not aborts and (error is None or not _stops_on_error(request)))
+        self._settle(request, not aborts and (error is None or not request.stops_on_error))
 
     async def _carry_out(self, request: AgentRequest, cell: Cell) -> End | None:
         match cell:
@@ -222,7 +224,3 @@ def _harmless(content: dict[str, Any], cell: Cell) -> bytes:
     ):
         content = {**content, "code": "\n".join(f"# {line}" for line in code.strip().split("\n"))}
     return to_json(content)
-
-
-def _stops_on_error(request: AgentRequest) -> bool:
-    return request.message.read_content().get("stop_on_error", True) is not False

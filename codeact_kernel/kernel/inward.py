@@ -79,7 +79,7 @@ class Inward:
             return
         try:
             take(frame, self._requests.pending.get(parent))
-        except (BadMessage, KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a frame does to us, only it is lost
             log.warning("dropped a %s frame: %.200r", frame.head["t"], error)
 
     def _stream(self, frame: Frame, request: Request | None) -> None:

@@ -19,6 +19,8 @@ PROTOCOL = "5.4"
 DELIMITER = b"<IDS|MSG>"
 EMPTY = b"{}"
 MAX_ID = 256
+MAX_DEPTH = 100
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _REMEMBERED = 65536
 
 Bytes = bytes | bytearray | memoryview
@@ -55,7 +57,8 @@ def as_object(raw: bytes) -> dict[str, Any]:
     """Strict JSON (UTF-8, no NaN) that is an object. Raises BadMessage.
 
     Strict, because a browser's JSON.parse takes nothing else, and one bad message would be lost
-    without a word there.
+    without a word there. At most `MAX_DEPTH` levels deep, because whoever handles it later may
+    recurse.
     """
     try:
         value = _DECODER.decode(str(raw, "utf-8"))
@@ -63,7 +66,34 @@ def as_object(raw: bytes) -> dict[str, Any]:
         raise BadMessage("not JSON") from error
     if not isinstance(value, dict):
         raise BadMessage("not a JSON object")
+    if _too_deep(raw, value):
+        raise BadMessage(f"JSON more than {MAX_DEPTH} levels deep")
     return value
+
+
+def _too_deep(raw: bytes, value: object) -> bool:
+    """Whether the nesting is over the limit; a walk only where counting brackets does not tell."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    left = raw.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        shorter = left.replace(b"[]", b"").replace(b"{}", b"")
+        if not shorter:
+            return False
+        if len(shorter) == len(left):  # brackets inside texts
+            break
+        left = shorter
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for each in level
+            if isinstance(each, dict | list)
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 Rule: what is recorded is what is shown, so the saved cell and the trace agree. Text beyond `HEAD`
 characters is held back, and at the end its last `TAIL` characters follow a line that says how much
-is missing; outputs beyond `OUTPUTS` are counted and said. A flood then cannot reach a front end's
+is missing; outputs beyond `OUTPUTS`, or `BYTES` in all, are counted and said. A flood then cannot reach a front end's
 rate limit, where messages of every kind are dropped.
 """
 
@@ -18,6 +18,7 @@ from codeact_kernel.trace.values import Output
 HEAD = 700_000
 TAIL = 300_000
 OUTPUTS = 500
+BYTES = 64 * 1024 * 1024
 
 
 class Cap:
@@ -70,6 +71,7 @@ class Recording:
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._clear = False
         self._refused = 0
+        self._bytes = 0
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -99,12 +101,16 @@ class Recording:
     def take(self, said: Said) -> bool:
         """An iopub message; False when it is one output too many and must not be shown either."""
         value = said.value
+        if self._bytes + len(said.content) > BYTES:
+            self._refused += 1
+            return False
         match said.type:
             case "display_data" | "execute_result" | "error":
                 self._cleared()
                 if len(self._outputs) >= OUTPUTS:
                     self._refused += 1
                     return False
+                self._bytes += len(said.content)
                 self._add(said.type, value)
             case "update_display_data":
                 self._update(value)

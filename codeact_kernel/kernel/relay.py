@@ -76,6 +76,7 @@ class Relay:
         self._file = file
         self._stop = stop
         self._cell_seconds = cell_seconds
+        self._restarted = False
         link.on_frame = self.inward.on_frame
         link.on_end = self.sandbox_ended
         link.on_ready = self.sandbox_ready
@@ -225,8 +226,9 @@ class Relay:
     def sandbox_ready(self) -> None:
         """A sandbox takes requests."""
         self.agent.sandbox_changed()
-        self.publisher.status("idle")
-        self.still_busy()
+        if self._restarted:  # at the first start every client asks kernel_info and hears idle there
+            self.publisher.status("idle")
+            self.still_busy()
 
     def _shutdown(self, message: Incoming) -> None:
         restart = message.read_content().get("restart") is True
@@ -238,6 +240,7 @@ class Relay:
         current = self.running.current
         self.running.forget()
         told = f"{sentence.rstrip('.')}. {LOST}"
+        self._restarted = True
         self._bury(told, current)
         self.publisher.status("restarting")
         self.publisher.status("starting")

@@ -65,6 +65,9 @@ class Request:
     def died(self, sentence: str, running: bool) -> None:
         """The sandbox ended. `running`: under this request's code."""
 
+    def settle(self) -> None:
+        """It is over: only what late output needs is kept."""
+
 
 class FrontRequest(Request):
     """A client's own request: what comes of it goes to that client under its header."""
@@ -96,6 +99,9 @@ class FrontRequest(Request):
             self.fail("SandboxDied", sentence)
         else:
             self.abort()
+
+    def settle(self) -> None:
+        self.message = self.message._replace(content=EMPTY, buffers=())
 
     def fail(self, name: str, sentence: str) -> None:
         """Answer with an error that is one sentence, never a traceback."""
@@ -144,6 +150,7 @@ class Requests:
     def finish(self, request: Request) -> None:
         """Replied and idle."""
         if self.pending.pop(request.id, None) is not None:
+            request.settle()
             self._recent[request.id] = request
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)

@@ -60,7 +60,8 @@ class StepRequest(Request):
             self._show(name, shown)
 
     def _show(self, name: str, text: str) -> None:
-        self._recording.stream(name, text)
+        if not self.done.is_set():
+            self._recording.stream(name, text)
         self._stage.stream(name, text)
 
     def reply(self, said: Said) -> None:
@@ -114,6 +115,10 @@ class StepRequest(Request):
         """It could not be sent."""
         self._status, self._reason = Status.DIED, sentence
         self.done.set()
+
+    def forget(self) -> None:
+        """The execution has been taken; what is printed late is shown and not kept."""
+        self._recording = Recording()
 
     @property
     def execution(self) -> Execution:
@@ -170,7 +175,9 @@ class Steps:
             await request.done.wait()
         except asyncio.CancelledError:
             await self._stop(request)
-        return request.execution
+        execution = request.execution
+        request.forget()
+        return execution
 
     def _send(self, request: StepRequest, number: int, code: str) -> None:
         metadata = to_json({"codeact": {"run": self._run, "step": number}})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Session, started
+from tests.e2e.conftest import Session, alive, gone, started
 from tests.scripted_server import Reply, serving
 
 FLOOD = "for i in range(15_000): print(i, '.' * 90)"
@@ -168,6 +168,61 @@ def test_cells_behind_a_run_wait_and_then_run(kernel: Session) -> None:
         behind = kernel.client.execute("fruit")
         kernel.wait(msg_id)
         assert kernel.wait(behind).value == "'pear'"
+
+
+def test_an_agent_cell_behind_a_failing_cell_is_aborted(kernel: Session) -> None:
+    """Stop-on-error holds for agent cells and for what waits behind them; no model is asked."""
+    with serving("x") as server:
+        failing = kernel.client.execute("import time; time.sleep(0.5); 1/0")
+        run = kernel.client.execute(agent(server.url))
+        behind = kernel.client.execute("never = 1")
+        kernel.wait(failing)
+        assert kernel.reply(run)["status"] == "aborted"
+        assert kernel.reply(behind)["status"] == "aborted"
+        assert server.requests == []
+    assert kernel.run("1 + 1").value == "2"
+
+
+def test_two_agent_cells_run_one_after_the_other(kernel: Session) -> None:
+    """The second run begins when the first has ended."""
+    with (
+        serving(step("order = ['first']"), "Done.") as one,
+        serving(step("order.append('second')"), "Done too.") as two,
+    ):
+        first = kernel.client.execute(agent(one.url))
+        second = kernel.client.execute(agent(two.url))
+        kernel.wait(first)
+        kernel.wait(second)
+    assert kernel.run("order").value == "['first', 'second']"
+
+
+def test_kernel_questions_are_answered_during_a_run(kernel: Session) -> None:
+    """Completion and kernel_info work while the model is waited for."""
+    with serving(Reply(text="Done.", stall=2)) as server:
+        run = kernel.client.execute(agent(server.url))
+        while not server.requests:
+            time.sleep(0.02)
+        began = time.monotonic()
+        assert kernel.reply(kernel.client.kernel_info())["status"] == "ok"
+        assert kernel.reply(kernel.client.complete("prin", 4))["matches"]
+        assert time.monotonic() - began < 2
+        kernel.wait(run)
+
+
+def test_shutdown_during_a_run_leaves_nothing(tmp_path: Path) -> None:
+    """A kernel that is shut down while a step runs ends with everything below it; the journal says so."""
+    with started(tmp_path) as session, serving(step("import time\ntime.sleep(60)")) as server:
+        msg_id = session.client.execute(agent(server.url))
+        session.until(
+            msg_id,
+            lambda m: m["msg_type"] == "display_data" and "sleep(60)" in str(m["content"]["data"]),
+        )
+        processes = session.processes()
+        session.manager.shutdown_kernel()
+        assert gone(processes), alive(processes)
+        (path,) = (tmp_path / ".state" / "codeact" / "runs").glob("*.jsonl")
+        last = json.loads(path.read_text().splitlines()[-1])
+        assert (last["type"], last["outcome"]) == ("RunFinished", "stopped")
 
 
 def test_a_step_over_its_time_limit(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Session, alive, below, drain, gone
+from tests.e2e.conftest import Session, alive, below, drain, gone, started
 
 LOSES = "variables are lost"
 
@@ -46,6 +47,26 @@ def test_an_interrupt_of_a_question_stops_the_cell(kernel: Session) -> None:
     assert kernel.wait(msg_id).error["ename"] == "KeyboardInterrupt"
     kernel.client.input("too late")
     assert kernel.run("1 + 1").value == "2"
+
+
+def test_a_time_limit_for_cells(tmp_path: Path) -> None:
+    """With a limit a cell is interrupted and told so; one that will not stop loses its sandbox."""
+    with started(tmp_path, {"CODEACT_CELL_SECONDS": "1"}) as session:
+        result = session.run("kept = 1\nwhile True: pass")
+        assert "time limit of 1 s" in result.stream("stderr")
+        assert result.error["ename"] == "KeyboardInterrupt"
+        assert session.run("kept").value == "1"
+        msg_id = session.client.execute("input('the clock stands still: ')")
+        session.client.get_stdin_msg(timeout=10)
+        time.sleep(1.5)
+        session.client.input("answer")
+        assert session.wait(msg_id).value == "'answer'"
+        result = session.run(
+            "import signal, time\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+            "time.sleep(60)"
+        )
+        assert LOSES in result.error["evalue"]
 
 
 def test_an_interrupt_between_cells_changes_nothing(kernel: Session) -> None:

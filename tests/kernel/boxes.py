@@ -16,7 +16,8 @@ class FakeBox:
 
     grade = "namespaces"
 
-    def __init__(self) -> None:
+    def __init__(self, ready: bool = True) -> None:
+        self._ready = ready
         self.sent: list[tuple[dict[str, Any], tuple[bytes, ...]]] = []
         self.killed = False
         self._on_frame: Callable[[Frame], None] = lambda frame: None
@@ -26,6 +27,11 @@ class FakeBox:
 
     def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[str], None]) -> None:
         self._on_frame, self._on_end = on_frame, on_end
+        if self._ready:
+            self.ready()
+
+    def ready(self) -> None:
+        """The kernel inside takes requests."""
         self.say({"t": "ready", "pid": 1, "python": "3.11"}, b"{}")
 
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:

@@ -72,7 +72,7 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
 
 @asynccontextmanager
 async def started(
-    tmp_path: Path, refusal: str = "", model: Model | None = None
+    tmp_path: Path, refusal: str = "", model: Model | None = None, ready: bool = True
 ) -> AsyncIterator[Front]:
     """A kernel in this process whose sandbox is a FakeBox, or refused."""
     name, info = write_connection_file(str(tmp_path / "connection.json"), key=b"a key")
@@ -81,7 +81,7 @@ async def started(
     async def launch(first: bool) -> FakeBox:
         if refusal:
             raise SandboxRefused(refusal)
-        boxes.append(FakeBox())
+        boxes.append(FakeBox(ready))
         return boxes[-1]
 
     file = read_connection_file(Path(name))

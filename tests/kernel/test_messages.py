@@ -75,3 +75,13 @@ def test_what_json_cannot_say_is_still_sent() -> None:
     value = json.loads(to_json({"a": float("inf"), "b": ["\ud800"], "c": object}))
     assert value["a"] == "inf"
     assert isinstance(value["c"], str)
+
+
+def test_depth_is_bounded() -> None:
+    """JSON nested beyond the limit is refused; wide JSON and brackets in texts are not."""
+    for deep in (b"[" * 150 + b"]" * 150, b'{"a":' * 150 + b"1" + b"}" * 150):
+        with pytest.raises(BadMessage, match="deep"):
+            as_object(b'{"a":' + deep + b"}")
+    wide = json.dumps({"a": [[n, [n]] for n in range(1000)], "b": "[" * 5000 + "}"}).encode()
+    assert len(as_object(wide)["a"]) == 1000
+    assert as_object(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}")

@@ -148,3 +148,18 @@ async def test_without_a_sandbox_each_cell_gets_the_sentence(tmp_path: Path) -> 
             assert (await front.reply(msg_id))["content"]["status"] == "error"
         completion = await front.reply(front.client.complete("a"))
         assert completion["content"]["status"] == "error"
+
+
+async def test_a_stop_before_the_sandbox_is_there(tmp_path: Path) -> None:
+    """Cells that still wait for the sandbox to start are aborted by the stop button, not run later."""
+    async with started(tmp_path, ready=False) as front:
+        cells = [front.client.execute(code) for code in ("a", "%%agent\nb", "c")]
+        await front.reply(front.client.kernel_info())
+        control = front.client.session.msg("interrupt_request", {})
+        front.client.control_channel.send(control)
+        for cell in cells:
+            assert (await front.reply(cell))["content"]["status"] == "aborted"
+        front.box.ready()
+        front.box.script = obedient
+        assert (await front.reply(front.client.execute("d")))["content"]["status"] == "ok"
+        assert [json.loads(parts[2])["code"] for _, parts in front.box.sent] == ["d"]
