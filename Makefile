@@ -11,7 +11,6 @@ NODE := command -v npm >/dev/null && node -e 'process.exit(+(process.versions.no
 
 demo: .venv/installed-demo
 	@.venv/bin/codeact demo -o codeact-demo/quickstart.ipynb
-	@echo "Open it in JupyterLab: .venv/bin/codeact lab codeact-demo/quickstart.ipynb"
 
 test: .venv/installed-test labextension/node_modules/.package-lock.json
 	@scripts/check; checked=$$?; scripts/test && exit $$checked

@@ -11,10 +11,12 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeact_kernel import settings
@@ -88,7 +90,15 @@ def _tell(result: Result, *, demo: bool) -> None:
         inside = result.notebook.is_relative_to(here)
         where = str(result.notebook.relative_to(here) if inside else result.notebook)
         print(f"The notebook is {one_line(where, 4096)}", file=sys.stderr)
-        print(f"Open it with: codeact lab {shlex.quote(plain(where))}", file=sys.stderr)
+        print(f"Open it with: {_this_command()} lab {shlex.quote(plain(where))}", file=sys.stderr)
+
+
+def _this_command() -> str:
+    """How the person can call this command again: by its name only when that is found."""
+    if shutil.which("codeact"):
+        return "codeact"
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "codeact" else "python -m codeact_kernel"
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
