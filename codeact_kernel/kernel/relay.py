@@ -170,6 +170,7 @@ class Relay:
         """Its code waits for a person."""
         if request.client is not None:
             self.running.pause()
+            prompt = request.preamble + prompt
             self.questions.open(request.client, prompt, password, self._told, request)
 
     def _told(self, text: str) -> None:

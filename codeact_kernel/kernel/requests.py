@@ -35,8 +35,10 @@ class Request:
     """One request that went inside. Subclasses say who hears what comes of it.
 
     `seconds` is how long its code may run, None for as long as it likes; `client` who is asked when
-    it calls `input()`, None when nobody is.
+    it calls `input()`, None when nobody is; `preamble` then stands before the prompt.
     """
+
+    preamble = ""
 
     def __init__(self, msg_id: str, kind: str, header: bytes, seconds: float | None = None) -> None:
         self.id = msg_id

@@ -29,7 +29,12 @@ _MAX_TEXT = 2_000
 
 
 class StepRequest(Request):
-    """One step inside. `done` is set when it is over; `execution` then says how it went."""
+    """One step inside. `done` is set when it is over; `execution` then says how it went.
+
+    What its code asks a person is marked as such: this kernel asks for approvals in the same place.
+    """
+
+    preamble = "The code of this step asks: "
 
     def __init__(self, msg_id: str, header: bytes, seconds: float | None, stage: Stage) -> None:
         super().__init__(msg_id, "execute_request", header, seconds)

@@ -303,6 +303,16 @@ def test_approval_by_input(kernel: Session) -> None:
     assert kernel.run("yes, 'no' in globals()").value == "('ran', False)"
 
 
+def test_a_question_of_a_step_is_marked(kernel: Session) -> None:
+    """`input()` in a step asks the user of the agent cell, and says that it is the code that asks."""
+    with serving(step("name = input('Run step 2? ')"), step("final_answer(name)")) as server:
+        msg_id = kernel.client.execute(agent(server.url))
+        question = kernel.client.get_stdin_msg(timeout=20)
+        assert question["content"]["prompt"] == "The code of this step asks: Run step 2? "
+        kernel.client.input("Ada")
+        assert any("**Answer**\n\nAda" in text for text in kernel.wait(msg_id).displays)
+
+
 def test_approval_needs_somebody(kernel: Session) -> None:
     """Without a client that answers, --approve ask is refused before anything is asked or run."""
     with serving("x") as server:
