@@ -40,6 +40,7 @@ class StatusLine:
         self._shown = ""
         self._drawn = 0.0
         self._model = ""
+        self._replays = False
         self._steps = 0
         self._usage = Usage()
 
@@ -48,6 +49,7 @@ class StatusLine:
         match event:
             case RunStarted():
                 self._model = event.model
+                self._replays = event.model.startswith("replay/")
                 self._show("Starting")
             case StepStarted():
                 self._steps += 1
@@ -57,7 +59,8 @@ class StatusLine:
                     self._show(f"Step {event.number}: the model is writing")
             case ReplyArrived():
                 self._usage = self._usage + event.reply.usage
-                self._model = event.reply.model
+                writer = event.reply.model
+                self._model = f"replay of {writer}" if self._replays else writer
             case Waited():
                 self._show(event.sentence)
             case CodeStarted():

@@ -7,6 +7,7 @@ address is said when the first question is asked, as a ModelError.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 
 from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import UnknownModel
@@ -39,7 +40,8 @@ def open_model(
     name = name.strip()
     if name.startswith(REPLAY):
         path = name.removeprefix(REPLAY)
-        return ReplayModel(load_trace(path), name=name, window=context_window, sees=vision)
+        shared = REPLAY + PurePath(path).name  # a trace is shared: it names no folder of the user's
+        return ReplayModel(load_trace(path), name=shared, window=context_window, sees=vision)
     if not name:
         raise UnknownModel(
             "No model is chosen. Name one with --model (for example anthropic/claude-sonnet-4-6), "

@@ -91,3 +91,9 @@ async def test_the_end_of_the_recording_is_an_error() -> None:
         await say(replay, asked("add", "one", "saw 1"))
     with pytest.raises(ReplayEnded, match="no run with this task"):
         await say(replay, asked("subtract"))
+
+
+def test_a_replay_names_its_notebook_without_the_folder() -> None:
+    """The name goes into a trace that is shared; where the recording lies is nobody's business."""
+    made = open_model("replay/some/private place/x.ipynb", load_trace=lambda path: Trace())
+    assert made.name == "replay/x.ipynb"
