@@ -136,8 +136,8 @@ class WireKernel(IPythonKernel):
         for stream in (sys.__stdout__, sys.__stderr__):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True, write_through=True)
-        sys.stdout = Stream(self.link, "stdout", 1)
-        sys.stderr = Stream(self.link, "stderr", 2)
+        sys.stdout = Stream(self.link, "stdout", 1, stdout)
+        sys.stderr = Stream(self.link, "stderr", 2, stderr)
         random.seed()
         numpy = sys.modules.get("numpy")
         if numpy is not None:

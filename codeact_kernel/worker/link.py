@@ -28,6 +28,9 @@ from codeact_kernel.worker.inbound import Inbound, LinkClosed
 from codeact_kernel.worker.signals import undisturbed
 
 _PATIENCE = 0.25  # seconds a frame waits for a pipe that somebody keeps filling
+_STANDSTILL = 0.05  # seconds without movement: nobody floods, the supervisor waits for the outer
+_YIELDS = 60  # turns before it sleeps: a sleep takes longer than the supervisor usually needs
+_GIVE_UP = 5.0  # seconds, whatever the reason
 _PIECES = 1000  # in one sendmsg; Linux takes 1024
 
 
@@ -107,18 +110,35 @@ class Link:
                 sock.shutdown(socket.SHUT_RDWR)  # close alone is not seen while a fork has it too
             sock.close()
 
-    def _drain_pipes(self) -> None:
-        if not any(_pending(fd) for fd in self._pipes):
+    def wait_for_others(self, pipe: int) -> None:
+        """Before text goes into `pipe`: what the other descriptor took comes out first."""
+        if self._pid == os.getpid():
+            for other in self._pipes:
+                if other != pipe and _pending(other):
+                    self._drain_pipes((other,))
+
+    def _drain_pipes(self, pipes: Sequence[int] | None = None) -> None:
+        pipes = self._pipes if pipes is None else pipes
+        waiting = sum(map(_pending, pipes))
+        if not waiting:
             return
-        start = time.monotonic()
+        start = moved = time.monotonic()
+        turns = 0
         if start < self._hurry_until:
             return
-        while any(_pending(fd) for fd in self._pipes):
+        while waiting:
             now = time.monotonic()
-            if now - start > _PATIENCE:  # a background process floods: order is lost, not time
-                self._hurry_until = now + 1.0
+            if now - start > _PATIENCE and (now - moved < _STANDSTILL or now - start > _GIVE_UP):
+                self._hurry_until = now + 1.0  # somebody floods: order is lost, not time
                 return
-            time.sleep(0.00002)
+            turns += 1
+            if turns < _YIELDS:
+                os.sched_yield()
+            else:
+                time.sleep(0.00002)
+            before, waiting = waiting, sum(map(_pending, pipes))
+            if waiting != before:
+                moved = time.monotonic()
 
 
 def _pending(pipe: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
 import signal
@@ -111,3 +112,11 @@ def _processes() -> list[tuple[int, int, int]]:
         _, parent, group = stat[stat.rindex(b")") + 2 :].split()[:3]
         found.append((int(name), int(parent), int(group)))
     return found
+
+
+def wide_pipe() -> tuple[int, int]:
+    """A pipe that takes a burst of prints without waiting for its reader: (read end, write end)."""
+    ends = os.pipe()
+    with contextlib.suppress(OSError):  # the user's share of pipe memory may be used up
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 1024 * 1024)
+    return ends

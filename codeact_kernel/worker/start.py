@@ -35,7 +35,7 @@ def fork(kernel: WireKernel, outer: int) -> Ends:
     """Fork the live kernel; our ends of what connects us."""
     me = os.getpid()
     ours, theirs = socket.socketpair()
-    stdout, stderr = os.pipe(), os.pipe()
+    stdout, stderr = process.wide_pipe(), process.wide_pipe()
     pid = os.fork()
     if pid == 0:
         try:

@@ -17,18 +17,26 @@ from codeact_kernel.worker.session import parent_id
 
 
 class Stream(io.TextIOBase):
-    """Write-through text stream. In a fork made by a cell it writes to its descriptor."""
+    """Write-through text stream.
+
+    `fd` is the descriptor a cell sees, `pipe` a private copy of where it leads (a cell may point
+    1 and 2 elsewhere). What belongs to the newest request, nearly everything, goes into the pipe:
+    the supervisor reads it in bulk, where a frame for each of the two writes of a `print` made
+    floods ten times slower. So does the text of a fork made by a cell. Only what an older task
+    prints needs a frame, which can name its request.
+    """
 
     encoding = "UTF-8"
     errors = "backslashreplace"
 
-    def __init__(self, link: Link, name: str, fd: int) -> None:
+    def __init__(self, link: Link, name: str, fd: int, pipe: int) -> None:
         super().__init__()
         self.name = name
         self.buffer = io.FileIO(fd, "wb", closefd=False)
         """Bytes written here come out in program order with the text."""
         self._link = link
         self._fd = fd
+        self._pipe = pipe
         self._parent: ContextVar[str] = ContextVar(f"{name}_parent")
         self._newest = ""
 
@@ -38,9 +46,12 @@ class Stream(io.TextIOBase):
         if not text:
             return 0
         data = text.encode(errors="backslashreplace")
-        head = {"t": "stream", "name": self.name, "parent": self._parent.get(self._newest)}
-        if not self._link.send(head, [data]):
-            _write_all(self._fd, data)
+        parent = self._parent.get(self._newest)
+        if parent != self._newest and self._link.mine:
+            self._link.send({"t": "stream", "name": self.name, "parent": parent}, [data])
+        else:
+            self._link.wait_for_others(self._pipe)
+            _write_all(self._pipe, data)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
@@ -82,6 +93,9 @@ class Stream(io.TextIOBase):
 
 
 def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
+    written = os.write(fd, data)
+    if written == len(data):
+        return
+    view = memoryview(data)[written:]
     while view:
         view = view[os.write(fd, view) :]
