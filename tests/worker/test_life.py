@@ -345,27 +345,14 @@ def test_signal_handlers_of_a_cell_do_not_cut_frames(worker: Worker) -> None:
         "signal.signal(signal.SIGALRM, handler)\n"
         "caught = 0\n"
         "for _ in range(200):\n"
-        "    signal.setitimer(signal.ITIMER_REAL, 0.001)\n"
         "    try:\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0.001)\n"
         "        while True: print('x' * 300)\n"
         "    except TimeoutError: caught += 1\n"
         "caught"
     )
     assert ran.result == "200"
     assert worker.run("6 * 7").result == "42"
-
-
-def test_latency_of_a_cell(shared: Worker) -> None:
-    """1+1 takes a few milliseconds at the descriptor from request to idle."""
-    for _ in range(20):
-        shared.run("1+1")
-    times = []
-    for _ in range(100):
-        start = time.perf_counter()
-        name = shared.execute("1+1")
-        shared.until(lambda f, name=name: is_idle(f, name))  # type: ignore[misc]
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[50] < 0.02
 
 
 def test_a_frame_in_two_halves(shared: Worker) -> None:
