@@ -125,8 +125,8 @@ def test_mark_changes_with_the_value_alone(shared: Worker, make: str, change: st
     assert variables(shared, change)["v"]["mark"] != first
 
 
-def test_surroundings_are_cheap_and_bounded(worker: Worker) -> None:
-    """200 variables at most; large and deep values take milliseconds."""
+def test_surroundings_are_bounded(worker: Worker) -> None:
+    """200 variables at most, and no value, however large or deep, takes more than a line."""
     found = variables(
         worker,
         "import numpy as np\n"
@@ -138,9 +138,8 @@ def test_surroundings_are_cheap_and_bounded(worker: Worker) -> None:
     )
     assert len(found) == 200
     worker.run("for i in range(300): del globals()[f'v{i}']")
-    start = time.perf_counter()
     found = variables(worker)
-    assert time.perf_counter() - start < 0.2
+    assert max(len(variable["preview"]) for variable in found.values()) <= 80
     assert found["number"]["preview"].startswith("int of ")
     assert found["loop"]["preview"] == "[[[[…]]]]"
 
