@@ -66,7 +66,7 @@ class Folder:
 
     def remove(self) -> None:
         """Delete it with all that is in it; idempotent."""
-        _delete(self.path)
+        delete(self.path)
         with contextlib.suppress(OSError):
             os.close(self.lock)
 
@@ -117,12 +117,12 @@ def _sweep(path: str) -> None:
     except OSError:
         return
     else:
-        _delete(path)
+        delete(path)
     finally:
         os.close(lock)
 
 
-def _delete(path: str) -> None:
+def delete(path: str) -> None:
     """Whatever code put there, however deep or forbidden. Nothing of it runs any more."""
     import shutil  # slow to import, and not needed to start
 

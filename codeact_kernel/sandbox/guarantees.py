@@ -108,6 +108,18 @@ def _workspace(report: Report, policy: Policy) -> Iterator[Gap]:
             "and names that begin with a dot, and fill its disk.",
             remedy="Set workspace_mode = ro if it need not write there.",
         )
+    elif report.workspace == "cow":
+        yield Gap(
+            what="What code writes in the notebook's folder is staged on disk, outside the folder, "
+            "and can fill that disk.",
+        )
+    elif report.workspace == "ro" and policy.workspace_mode == "cow":
+        why = report.staging or "no namespaces, or no place to stage in"
+        yield Gap(
+            what=f"The notebook's folder can be read but not written: what code writes cannot be "
+            f"staged here ({why}). Code can write in its scratch folder ($HOME, $TMPDIR).",
+            remedy="Set workspace_mode = rw to let code write there directly.",
+        )
     elif report.workspace == "ro" and policy.workspace_mode == "rw":
         yield Gap(
             what="The notebook's folder can be read but not written: its owner cannot be mapped to "

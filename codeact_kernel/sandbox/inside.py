@@ -59,6 +59,8 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
         except OSError as error:
             # Not fatal: the folder is then as it is, and the self-test says what that means.
             sys.stderr.write(f"sandbox: owners of {path} cannot be mapped: {error}\n")
+    if orders["stage"]:
+        _stage(orders)
     capabilities.drop(orders["uid"])
     capabilities.die_with_parent()
     rlimits.restrict(orders["limits"])
@@ -66,6 +68,16 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     abi = landlock.restrict(_grants(orders))
     seccomp.restrict()
     return abi
+
+
+def _stage(orders: Mapping[str, Any]) -> None:
+    """The workspace as a copy; where that cannot be had it stays read-only, and the report says so."""
+    from codeact_kernel.sandbox.layers import overlay
+
+    look = orders["look"]
+    look["staging"] = overlay.stage(orders["stage"])
+    if look["staging"] == "done":
+        look["marks"].clear()  # a copy has other numbers; the folder below it was compared
 
 
 def _grants(orders: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -100,7 +100,8 @@ def orders(
         "scratch": scratch,
         "workspace": plan.workspace.path,
         "masked": list(plan.workspace.masked),
-        "marks": plan.workspace.marks,
+        "marks": dict(plan.workspace.marks),
+        "staging": "",
         "limits": list(limits(plan.policy)),
         "tmp": tmp,
     }
@@ -110,6 +111,7 @@ def orders(
         "guard": False,
         "count_tasks": False,
         "swap_owner": [],
+        "stage": None,
         "uid": plan.uid if plan.drops else None,
         "limits": limits(plan.policy),
         "environment": places,

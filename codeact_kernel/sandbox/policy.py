@@ -17,7 +17,7 @@ GIB = 1024 * MIB
 _CHOICES = {
     "profile": ("notebook", "strict"),
     "isolation": ("auto", "namespaces", "landlock", "none"),
-    "workspace_mode": ("ro", "rw"),
+    "workspace_mode": ("cow", "ro", "rw"),
 }
 _LEAST = {
     "memory": 64 * MIB,
@@ -59,6 +59,9 @@ class Policy:
     workspace: Path | None = None
     """The folder that is shown; None: nothing but scratch."""
     workspace_mode: str = "rw"
+    """ro, rw, or cow: what code writes is staged outside the folder until somebody keeps it."""
+    staging: Path | None = None
+    """The area (`staging.area`) that takes the writes of mode cow; None: then there is only ro."""
     memory: int
     """Private writable memory of one process."""
     step_seconds: float | None

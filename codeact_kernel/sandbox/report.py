@@ -46,7 +46,10 @@ class Report:
     """By folder outside: could a file be made there?"""
     scratch: str
     workspace: str
-    """One of none, ro, rw, partly (only entries of it can be written), or the errno listing gave."""
+    """One of none, ro, rw, cow (writes are staged), partly (only entries of it can be written), or
+    the errno listing gave."""
+    staging: str = ""
+    """Was the layer that takes the writes mounted? "" when it was not asked for."""
     swapped: tuple[str, ...]
     """Paths that are no longer the files they were when they were looked at outside."""
     unreadable: dict[str, str]
@@ -88,6 +91,7 @@ def read(raw: bytes, backend: str, notes: tuple[str, ...] = ()) -> Report:
             writes=_table(values, "writes", str),
             scratch=_one(values, "scratch", str),
             workspace=_one(values, "workspace", str),
+            staging=_one(values, "staging", str),
             swapped=_list(values, "swapped", str),
             unreadable=_table(values, "unreadable", str),
             interfaces=None if values["interfaces"] is None else _list(values, "interfaces", str),
@@ -128,8 +132,10 @@ def verify(report: Report, policy: Policy) -> list[str]:
         unmet += _missing_namespaces(report)
     elif not report.landlock_abi:
         unmet.append("Landlock is not in force")
-    if policy.workspace_mode == "ro" and report.workspace in ("rw", "partly"):
+    if policy.workspace_mode != "rw" and report.workspace in ("rw", "partly"):
         unmet.append("the workspace can be written")
+    if policy.workspace_mode == "ro" and report.workspace == "cow":
+        unmet.append("the workspace takes writes")
     return unmet
 
 

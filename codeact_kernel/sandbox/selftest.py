@@ -25,6 +25,8 @@ FAMILIES = {
 }
 _CLONE_NEWUSER = 0x10000000
 _ENTRIES = 50
+_STAGED = "codeact-staged"
+"""As `layers.overlay` names its mount."""
 _NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 
 
@@ -48,6 +50,7 @@ def run(look: Mapping[str, Any], landlock_abi: int) -> dict[str, Any]:
         "writes": {place: _tried(_write, place) for place in look["forbidden"]},
         "scratch": _tried(_write, look["scratch"]),
         "workspace": _workspace(look["workspace"]),
+        "staging": look["staging"],
         "swapped": [path for path, mark in look["marks"].items() if not _is(path, mark)],
         "unreadable": {path: _tried(_read, path) for path in look["masked"]},
         "interfaces": _interfaces(),
@@ -93,16 +96,27 @@ def _list(path: str) -> None:
 
 
 def _workspace(path: str | None) -> str:
-    """One of none, ro, rw, partly (only entries of it can be written), or the errno listing gave."""
+    """One of none, ro, rw, cow (writes are staged), partly (only entries of it can be written), or an errno."""
     if path is None:
         return "none"
     seen = _tried(_list, path)
     if seen != "done":
         return seen
     if _tried(_write, path) == "done":
-        return "rw"
+        return "cow" if _is_staged(path) else "rw"
     entries = [os.path.join(path, name) for name in os.listdir(path)[:_ENTRIES]]
     return "partly" if any(_tried(_change, entry) == "done" for entry in entries) else "ro"
+
+
+def _is_staged(path: str) -> bool:
+    """Is what is mounted there last of all the layer that takes writes for the folder?"""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        rows = [line.split() for line in file]
+    escaped = path
+    for character in "\\ \t\n":
+        escaped = escaped.replace(character, f"\\{ord(character):03o}")
+    here = [row[row.index("-") + 1 :] for row in rows if row[4] == escaped]
+    return bool(here) and here[-1][:2] == ["overlay", _STAGED]
 
 
 def _change(path: str) -> None:

@@ -37,10 +37,11 @@ _MOVE = "Move it into a folder of its own, or name one with the setting `workspa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """`masked` and `kept` are paths below `path`: unreadable, and read-only where it is "rw"."""
+    """`masked` and `kept` are paths below `path`: unreadable, and read-only unless all of it is."""
 
     path: str | None = None
     mode: str = "ro"
+    """ro, rw, or cow."""
     owner: tuple[int, int] = (0, 0)
     masked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -63,13 +64,17 @@ def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspa
     masked, complete = _secrets(path)
     notes = []
     mode = policy.workspace_mode
+    if mode == "cow" and policy.staging is None:
+        mode = "ro"
     if mode == "rw" and is_imported(path, visible):
         mode = "ro"
         notes.append(
             f"{path} is read-only for code, because the kernel itself imports modules from there."
         )
-    kept, links = _protected(path) if mode == "rw" else ([], [])
-    kept = sorted({*kept, *(_installed(path, visible) if mode == "rw" else ())} - set(masked))
+    kept, links = _protected(path) if mode != "ro" else ([], [])
+    kept = sorted({*kept, *(_installed(path, visible) if mode != "ro" else ())} - set(masked))
+    if mode == "cow":
+        links = []  # they can be replaced in the copy only
     notes += [f"{link} is a link and cannot be protected from being replaced." for link in links]
     if not complete:
         notes.append(

@@ -19,11 +19,15 @@ from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below
 
 SCRATCH = "/scratch"
+_STAGING = "/staging"
+"""Where the launcher finds the layers of mode cow, and hides them."""
 _FONT_LIST = "/etc/matplotlib-fonts.json"
 _TMP = "/tmp"  # noqa: S108 - the one inside, a file system of its own
 _NAMESPACES = ("ipc", "pid", "net", "uts")
 _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_ADMIN")
 """For the launcher, as root: change user, empty the bounding set, swap the workspace's owner."""
+_TO_STAGE = ("CAP_SETPCAP", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_CHOWN")
+"""For the launcher, for mode cow: mount a layer, which works in it with the rights of who mounted."""
 
 
 def unfit() -> str | None:
@@ -57,7 +61,11 @@ def orders(plan: Plan) -> dict[str, Any]:
         scratch=SCRATCH,
         tmp=_TMP,
         font_list=_FONT_LIST,
-        backend={"swap_owner": _swapped(plan), "grants": _grants(plan)},
+        backend={
+            "swap_owner": _swapped(plan),
+            "grants": _grants(plan),
+            "stage": _stage(plan) if plan.workspace.mode == "cow" else None,
+        },
     )
 
 
@@ -71,6 +79,7 @@ def command(plan: Plan, launcher: list[str]) -> list[str]:
         *_etc(plan),
         *_environment(plan),
         *_workspace(plan),
+        *_layers(plan),
         "--remount-ro", "/dev",
         "--remount-ro", "/",
         "--",
@@ -83,8 +92,10 @@ def _isolation(plan: Plan) -> list[str]:
     options += [f"--unshare-{name}" for name in _NAMESPACES]
     options += ["--unshare-cgroup-try", "--cap-drop", "ALL"]
     if not plan.drops:
-        return [*options, "--unshare-user"]
-    for capability in _CAPABILITIES:
+        options += ["--unshare-user"]
+    needed = set(_CAPABILITIES if plan.drops else ())
+    needed.update(_TO_STAGE if plan.workspace.mode == "cow" else ())
+    for capability in sorted(needed):
         options += ["--cap-add", capability]
     return options
 
@@ -150,6 +161,38 @@ def _workspace(plan: Plan) -> list[str]:
     return options
 
 
+def _layers(plan: Plan) -> list[str]:
+    """For mode cow, what the launcher puts together: the folder alone, the area, the blanks."""
+    shown = plan.workspace
+    if shown.path is None or shown.mode != "cow":
+        return []
+    return [
+        "--ro-bind", shown.path, f"{_STAGING}/lower",
+        "--bind", str(plan.policy.staging), f"{_STAGING}/area",
+        "--ro-bind", plan.folder.blank_file, f"{_STAGING}/blank",
+        "--ro-bind", plan.folder.blank_folder, f"{_STAGING}/blank.d",
+    ]  # fmt: skip
+
+
+def _stage(plan: Plan) -> dict[str, Any]:
+    """Orders for `layers.overlay`."""
+    shown = plan.workspace
+    path = shown.path or ""
+    kept = [name for name in shown.kept if name not in shown.masked]
+    covers = [(f"{_STAGING}/lower{name.removeprefix(path)}", name) for name in kept]
+    for name in shown.masked:
+        covers.append((f"{_STAGING}/blank{'.d' if os.path.isdir(name) else ''}", name))
+    return {
+        "nested": not plan.drops,
+        "path": path,
+        "place": _STAGING,
+        "lower": f"{_STAGING}/lower",
+        "area": f"{_STAGING}/area",
+        "mark": shown.marks[path],
+        "covers": covers,
+    }
+
+
 def _in_workspace(path: str, plan: Plan) -> bool:
     return plan.workspace.path is not None and is_below(path, plan.workspace.path)
 
@@ -161,6 +204,8 @@ def _swapped(plan: Plan) -> list[tuple[str, int, int]]:
     swapped = []
     if plan.workspace.path is not None:
         swapped.append((plan.workspace.path, *plan.workspace.owner))
+        if plan.workspace.mode == "cow":
+            swapped.append((f"{_STAGING}/lower", *plan.workspace.owner))
     for path in plan.visible.paths:
         found = os.stat(path)
         if not _in_workspace(path, plan) and not _open_to_all(found.st_mode):
@@ -175,7 +220,7 @@ def _open_to_all(mode: int) -> bool:
 
 def _grants(plan: Plan) -> list[tuple[str, str]]:
     writable = [_TMP, SCRATCH, "/dev/shm"]  # noqa: S108
-    if plan.workspace.path is not None and plan.workspace.mode == "rw":
+    if plan.workspace.path is not None and plan.workspace.mode != "ro":
         writable.append(plan.workspace.path)
     devices = ("null", "zero", "full", "random", "urandom", "ptmx", "pts")
     return [

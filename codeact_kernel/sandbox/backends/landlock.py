@@ -71,6 +71,11 @@ def shortcomings(plan: Plan) -> Iterator[str]:
             f"New files can be made in folders below {shown.path} that hold nothing protected, but not "
             "beside the notebook: without namespaces it could not be protected otherwise."
         )
+    if shown.path and shown.mode == "cow":
+        yield (
+            f"{shown.path} is read-only for code: without namespaces what it writes cannot be staged. "
+            "It can write below $HOME and $TMPDIR."
+        )
     if plan.uid == 0:
         yield (
             "Python lies below a folder that only root may enter, so code runs with root's user id "
