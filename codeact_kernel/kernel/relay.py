@@ -222,7 +222,8 @@ class Relay:
             if isinstance(request, FrontRequest):
                 self.requests.finish(request)
                 request.abort()
-        self.running.interrupt()
+        if self.requests.pending:  # else it could only meet a request that comes after it
+            self.running.interrupt()
 
     def sandbox_ready(self) -> None:
         """A sandbox takes requests."""

@@ -135,6 +135,16 @@ async def test_nobody_is_asked_who_did_not_allow_it(front: Front) -> None:
     assert not await front.client.stdin_channel.msg_ready()
 
 
+async def test_an_interrupt_of_nothing_is_not_sent_inside(front: Front) -> None:
+    """The stop button between cells cannot hit the cell that comes next."""
+    front.box.script = obedient
+    assert (await front.reply(front.client.execute("a")))["content"]["status"] == "ok"
+    control = front.client.session.msg("interrupt_request", {})
+    front.client.control_channel.send(control)
+    assert (await front.reply(front.client.execute("b")))["content"]["status"] == "ok"
+    assert "interrupt" not in [head["t"] for head, _ in front.box.sent]
+
+
 async def test_without_a_sandbox_each_cell_gets_the_sentence(tmp_path: Path) -> None:
     """When the sandbox is refused the kernel stays up, and says in each cell what would help."""
     async with started(tmp_path, refusal="No sandbox here: see codeact doctor") as front:
