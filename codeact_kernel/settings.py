@@ -48,6 +48,10 @@ class Settings:
     step_seconds: float | None = None
     cell_seconds: float | None = None
     processes: int | None = None
+    cpus: float | None = None
+    """Processors code may keep busy, where control groups can limit it."""
+    disk_mb: int | None = None
+    """What code may add to the workspace."""
     preload: tuple[str, ...] = ()
     """Modules imported before the first cell asks for them."""
     log_level: str = "warning"
@@ -144,6 +148,8 @@ _NUMBERS = {
     "step_seconds": float,
     "cell_seconds": float,
     "processes": int,
+    "cpus": float,
+    "disk_mb": int,
 }
 
 

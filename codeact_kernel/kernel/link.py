@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import Bytes, Frame
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,12 @@ class Box(Protocol):
 
     @property
     def grade(self) -> str: ...
-    def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[str], None]) -> None: ...
+    def listen(
+        self, on_frame: Callable[[Frame], None], on_end: Callable[[Ended], None]
+    ) -> None: ...
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None: ...
     def kill(self) -> None: ...
+    def fate(self, status: int | None) -> Ended: ...
     async def closed(self) -> object: ...
 
 
@@ -47,13 +51,13 @@ class State(Enum):
 class Link:
     """`launch(first)` gives a Sandbox; `first` is true for the one spawned before the imports.
 
-    `on_frame`, `on_end(sentence)` and `on_ready()` are set by the relay before `start`.
+    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`.
     """
 
     def __init__(self, launch: Callable[[bool], Any]) -> None:
         self._launch = launch
         self.on_frame: Callable[[Frame], None] = lambda frame: None
-        self.on_end: Callable[[str], None] = lambda sentence: None
+        self.on_end: Callable[[Ended], None] = lambda ended: None
         self.on_ready: Callable[[], None] = lambda: None
         self.on_refused: Callable[[str], None] = lambda sentence: None
         self.state = State.STARTING
@@ -84,9 +88,7 @@ class Link:
             return
         self._box = box
         self.grade = box.grade
-        box.listen(
-            lambda frame: self._frame(box, frame), lambda sentence: self._ended(box, sentence)
-        )
+        box.listen(lambda frame: self._frame(box, frame), lambda ended: self._ended(box, ended))
 
     def _refuse(self, sentence: str) -> None:
         self.state = State.REFUSED
@@ -106,8 +108,7 @@ class Link:
             self._answer(frame)
         elif kind == "died":
             status = frame.head.get("status")
-            known = f" with status {status}" if type(status) is int else ""
-            self._ended(box, f"The Python process of this notebook ended{known}")
+            self._ended(box, box.fate(status if type(status) is int else None))
         elif kind == "log":
             text = str(frame.parts[0][:2000], "utf-8", "replace") if frame.parts else ""
             log.info("inside: %r", text)
@@ -191,30 +192,30 @@ class Link:
         else:
             future.set_exception(SandboxError(str(value)[:1000]))
 
-    def kill(self, sentence: str) -> None:
-        """Give the sandbox up; `sentence` is what everybody who waits is told."""
+    def kill(self, why: Ended) -> None:
+        """Give the sandbox up; `why` is what everybody who waits is told."""
         if self._box is not None:
-            self._ended(self._box, sentence)
+            self._ended(self._box, why)
 
-    def _ended(self, box: Box, sentence: str) -> None:
+    def _ended(self, box: Box, ended: Ended) -> None:
         if box is not self._box:
             return
         self._box = None
         box.kill()
         was_ready = self.state is State.READY
-        self._fail_queries(SandboxDied(sentence))
+        self._fail_queries(SandboxDied(str(ended)))
         if self.state is State.CLOSED:
             return
         if not was_ready:
             self._early_deaths += 1
         if self._early_deaths >= _TRIES:
             self._refuse(
-                f"The sandbox ended {_TRIES} times while starting ({sentence}). "
+                f"The sandbox ended {_TRIES} times while starting ({ended.what.rstrip('.')}). {ended.remedy} "
                 "`codeact doctor` says what is missing."
             )
             return
         if was_ready:
-            self.on_end(sentence)
+            self.on_end(ended)
         self.start(first=False)
 
     def _fail_queries(self, error: SandboxError) -> None:

@@ -20,6 +20,7 @@ from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.questions import Questions
 from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
 from codeact_kernel.kernel.running import LOST, Running
+from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import BadFrame
 
 if TYPE_CHECKING:
@@ -237,11 +238,11 @@ class Relay:
         self.publisher.status("busy", message.header)
         self._stop(message, restart)
 
-    def sandbox_ended(self, sentence: str) -> None:
+    def sandbox_ended(self, ended: Ended) -> None:
         """The sandbox is gone: everybody who waits is answered at once."""
         current = self.running.current
         self.running.forget()
-        told = f"{sentence.rstrip('.')}. {LOST}"
+        told = f"{ended.what.rstrip('.')}. {LOST} {ended.remedy}".rstrip()
         self._restarted = True
         self._bury(told, current)
         self.publisher.status("restarting")

@@ -10,6 +10,7 @@ import asyncio
 
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.requests import Request
+from codeact_kernel.sandbox.ended import Cause, Ended
 
 GRACE = 2.0
 LOST = "All variables are lost; a fresh sandbox is starting."
@@ -21,6 +22,7 @@ class Running:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.current: Request | None = None
+        self._limit_hit = False
         self._limit: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
 
@@ -28,6 +30,7 @@ class Running:
         """Its code runs from now on."""
         if request.type == "execute_request":
             self.current = request
+            self._limit_hit = False
             self._arm(request)
 
     def ended(self, request: Request) -> None:
@@ -64,15 +67,14 @@ class Running:
     def _over(self, request: Request) -> None:
         self._limit = None
         if request is self.current:
+            self._limit_hit = True
             request.timed_out()
             self.interrupt()
 
     def _insist(self, request: Request) -> None:
         self._grace = None
         if request is self.current:
-            self._link.kill(
-                f"The code did not stop within {GRACE:g} s of being interrupted, so its Python process was ended"
-            )
+            self._link.kill(_stubborn(request.seconds if self._limit_hit else None))
 
     def _cancel_limit(self) -> None:
         if self._limit is not None:
@@ -84,3 +86,15 @@ class Running:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+
+def _stubborn(seconds: float | None) -> Ended:
+    """The code did not stop; `seconds` is the time limit it was over, None when a person stopped it."""
+    what = f"The code did not stop within {GRACE:g} s of being interrupted, so its Python process was ended."
+    if seconds is None:
+        return Ended(cause=Cause.STOPPED, what=what)
+    return Ended(
+        cause=Cause.TIME,
+        what=f"The time limit of {seconds:g} s was over. {what}",
+        remedy="The settings step_seconds (an agent's step) and cell_seconds (a cell) raise the limit.",
+    )

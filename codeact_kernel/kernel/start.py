@@ -69,6 +69,8 @@ def policy_of(settings: Settings, here: Path) -> Policy:
         "step_seconds": settings.step_seconds,
         "cell_seconds": settings.cell_seconds,
         "processes": settings.processes,
+        "cpus": settings.cpus,
+        "disk_size": None if settings.disk_mb is None else settings.disk_mb * 1024 * 1024,
         "state": state_path(),
     }
     return replace(policy, **{name: value for name, value in given.items() if value is not None})

@@ -20,6 +20,7 @@ from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import CallRefused, Request, Said
 from codeact_kernel.kernel.running import GRACE, LOST
 from codeact_kernel.kernel.stages import Stage
+from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.trace.values import Function, Status, Variable
 from codeact_kernel.wire import BadFrame
 
@@ -209,7 +210,8 @@ class Steps:
             async with asyncio.timeout(GRACE + 1.0):
                 await request.done.wait()
         except TimeoutError:
-            self._link.kill("The code did not stop, so its Python process was ended")
+            what = "The code did not stop, so its Python process was ended."
+            self._link.kill(Ended(cause=Cause.STOPPED, what=what))
 
     async def surroundings(self) -> Surroundings:
         """What is in the notebook now. Raises SandboxError when nobody inside can say it."""

@@ -161,7 +161,15 @@ def _layers(report: Report) -> Iterator[tuple[str, str]]:
     yield "writes", f"outside: {', '.join(written) or 'refused everywhere'}"
     yield "workspace", report.workspace
     yield "processes", _count(report.processes)
+    yield "memory", _MEMORY_GUARDS[report.memory_guard]
     yield "limits", ", ".join(_limit(*limit) for limit in report.limits.items())
+
+
+_MEMORY_GUARDS = {
+    "cgroup": "total memory capped by cgroup",
+    "watchdog": "total memory by watchdog, 50 ms",
+    "none": "total memory not capped",
+}
 
 
 def _count(processes: int | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codeact_kernel.errors import SandboxError
 from codeact_kernel.sandbox import fontstore
+from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
 from codeact_kernel.wire import Frame
@@ -47,9 +48,9 @@ async def _build(policy: Policy) -> Frame:
         if not frame.done():
             frame.set_result(sent)
 
-    def ended(reason: str) -> None:
+    def ended(reason: Ended) -> None:
         if not frame.done():
-            frame.set_exception(SandboxError(reason))
+            frame.set_exception(SandboxError(str(reason)))
 
     try:
         sandbox.listen(arrived, ended)

@@ -76,14 +76,13 @@ def _without_namespaces(report: Report) -> Iterator[Gap]:
         remedy=remedy,
     )
     yield Gap(
-        what="Scratch is a folder on disk without a size limit, and there is no /dev/shm, so locks "
-        "and pools of multiprocessing do not work.",
+        what="Scratch is a folder on disk, and there is no /dev/shm, so locks and pools of "
+        "multiprocessing do not work.",
         remedy=remedy,
     )
     if report.uid == 0:
         yield Gap(
-            what="Code runs with root's user id (without any capability), and the number of its "
-            "processes is not limited.",
+            what="Code runs with root's user id (without any capability).",
             remedy="Install Python where every user may read it, or: " + remedy,
         )
     if report.landlock_abi < _SCOPED_SIGNALS_ABI:
@@ -105,13 +104,13 @@ def _workspace(report: Report, policy: Policy) -> Iterator[Gap]:
     elif report.workspace == "rw":
         yield Gap(
             what="Code can change and delete the files in the notebook's folder, except notebooks "
-            "and names that begin with a dot, and fill its disk.",
+            f"and names that begin with a dot, and write up to {policy.disk_size // MIB} MB.",
             remedy="Set workspace_mode = ro if it need not write there.",
         )
     elif report.workspace == "cow":
         yield Gap(
-            what="What code writes in the notebook's folder is staged on disk, outside the folder, "
-            "and can fill that disk.",
+            what="What code writes in the notebook's folder is staged on disk, outside the folder: "
+            f"up to {policy.disk_size // MIB} MB.",
         )
     elif report.workspace == "ro" and policy.workspace_mode == "cow":
         why = report.staging or "no namespaces, or no place to stage in"
@@ -135,10 +134,13 @@ def _workspace(report: Report, policy: Policy) -> Iterator[Gap]:
 
 
 def _resources(report: Report, policy: Policy) -> Iterator[Gap]:
-    yield Gap(
-        what=f"Each process may use {policy.memory // MIB} MB; what up to {policy.processes} of "
-        "them use together is not limited.",
-    )
+    if report.memory_guard == "watchdog":
+        yield Gap(
+            what=f"All processes together may use {policy.memory // MIB} MB; that is looked at every "
+            "50 ms, so for a moment it may be more.",
+            remedy="Where the kernel starts as root, or below a systemd session that hands on its "
+            "control groups, the machine itself keeps the limit.",
+        )
     if not report.landlock_abi:
         yield Gap(
             what="Only the mount namespace guards files; there is no second wall behind it.",

@@ -2,7 +2,7 @@
 
     python -I -S inside.py WIRE <ORDERS
 
-Rule: standard library only. The order is fixed: descriptors, guardian, owners, privileges, limits,
+Rule: standard library only. The order is fixed: control group, descriptors, guardian, owners, privileges, limits,
 environment, Landlock, seccomp, self-test, and only then the environment's packages and the worker,
 in this same process. A layer that fails ends it: exit code 70 and one line on stderr.
 
@@ -28,6 +28,7 @@ def main() -> None:
     # At the end: nothing that lies beside the package may take the place of the standard library.
     sys.path.append(orders["package"])
     try:
+        orders["grouped"] = _join(orders["doors"])
         _close_all_but(wire)
         _forget_orders()
         if orders["guard"]:
@@ -39,6 +40,17 @@ def main() -> None:
         raise SystemExit(FAILED) from None
     if orders["module"]:
         _become(orders["module"], wire, orders)
+
+
+def _join(doors: list[int]) -> bool:
+    """Enter the control groups behind these descriptors; False when there are none, or one is shut."""
+    try:
+        for door in doors:
+            os.write(door, b"0")
+    except OSError as error:
+        sys.stderr.write(f"sandbox: the control group cannot be joined: {error}\n")
+        return False
+    return bool(doors)
 
 
 def _guard() -> None:
@@ -66,7 +78,8 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     rlimits.restrict(orders["limits"])
     _set_scene(orders)
     abi = landlock.restrict(_grants(orders))
-    seccomp.restrict()
+    # Memory behind a descriptor is nobody's: only a control group counts it.
+    seccomp.restrict(absent=() if orders["grouped"] else ("memfd_create",))
     return abi
 
 

@@ -131,7 +131,7 @@ def orders(
 def limits(policy: Policy) -> dict[str, int]:
     """By the names of RLIMIT_*."""
     return {
-        "DATA": policy.memory,
+        "DATA": policy.memory - policy.memory // 8,
         "NPROC": policy.processes,
         "FSIZE": policy.file_size,
         "NOFILE": policy.open_files,

@@ -26,6 +26,9 @@ _LEAST = {
     "open_files": 64,
     "tmp_size": MIB,
     "scratch_size": 16 * MIB,
+    "disk_size": MIB,
+    "disk_files": 100,
+    "cpus": 0.1,
     "step_seconds": 0.001,
     "cell_seconds": 0.001,
 }
@@ -63,7 +66,7 @@ class Policy:
     staging: Path | None = None
     """The area (`staging.area`) that takes the writes of mode cow; None: then there is only ro."""
     memory: int
-    """Private writable memory of one process."""
+    """All processes together; one alone has an eighth less, so that it meets a MemoryError first."""
     step_seconds: float | None
     """One step of the agent."""
     cell_seconds: float | None = None
@@ -76,6 +79,12 @@ class Policy:
     """The temporary folder and shared memory, each; it is memory."""
     scratch_size: int = GIB
     """HOME, TMPDIR and caches; it is memory."""
+    disk_size: int = 16 * GIB
+    """What code may add to a writable workspace."""
+    disk_files: int = 200_000
+    """How many files it may make there, and in scratch."""
+    cpus: float | None = None
+    """Processors, where control groups can limit them; None: all."""
     imports: frozenset[str] | None = None
     """Top-level modules code may import; None: all that are installed."""
     timezone: str | None = None
@@ -111,6 +120,8 @@ class Policy:
             open_files=256,
             tmp_size=128 * MIB,
             scratch_size=256 * MIB,
+            disk_size=GIB,
+            disk_files=20_000,
             imports=STRICT_IMPORTS,
         )
 

@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.errors import SandboxDied, SandboxRefused
+from codeact_kernel.sandbox import cgroups
+from codeact_kernel.sandbox import ended as ends
 from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox import report as reports
+from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.report import Report
 from codeact_kernel.sandbox.spawn import WORKER, Spawned, spawn
+from codeact_kernel.sandbox.watched import watch
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
 
 SELFTEST_SECONDS = 20.0
@@ -29,7 +33,7 @@ _MAX_PIECES = 64
 _GRACE = 0.5
 
 OnFrame = Callable[[Frame], None]
-OnEnd = Callable[[str], None]
+OnEnd = Callable[[Ended], None]
 
 
 async def launch(
@@ -51,6 +55,7 @@ async def launch(
         try:
             sandbox = await _admit(spawned)
             folders.sweep(policy.runtime)
+            cgroups.sweep()
             return sandbox
         except SandboxRefused as error:
             tried[spawned.backend] = str(error)
@@ -72,7 +77,7 @@ def read_selftest(frame: Frame, spawned: Spawned) -> Report:
     """The report in a sandbox's first frame, when it meets the policy. Raises SandboxRefused."""
     if frame.type != "selftest" or len(frame.parts) != 1:
         raise SandboxRefused("its first frame was not the self-test")
-    report = reports.read(frame.parts[0], spawned.backend, spawned.notes)
+    report = reports.read(frame.parts[0], spawned.backend, spawned.notes, spawned.memory_guard)
     if unmet := reports.verify(report, spawned.policy):
         raise SandboxRefused("; ".join(unmet))
     return report
@@ -114,10 +119,11 @@ class Sandbox:
         self._unsent: deque[memoryview] = deque()
         self._on_frame: OnFrame | None = None
         self._on_end: OnEnd | None = None
-        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(spawned.process.pid)
         self._loop.add_reader(self._pidfd, self._exited)
+        self._watch = watch(spawned, report, self._end)
 
     @property
     def pid(self) -> int:
@@ -147,7 +153,8 @@ class Sandbox:
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
         """Send a frame, in order, without waiting. Raises SandboxDied, BadFrame."""
         if self._ended.done():
-            raise SandboxDied(self._ended.result())
+            raise SandboxDied(str(self._ended.result()))
+        self._watch.stir()
         pieces = [memoryview(piece).cast("B") for piece in encode(head, parts)]
         idle = not self._unsent
         self._unsent.extend(piece for piece in pieces if piece.nbytes)
@@ -156,10 +163,17 @@ class Sandbox:
 
     def kill(self) -> None:
         """End it at once, with everything in it. Idempotent."""
-        self._end("The sandbox was stopped.")
+        self._end(Ended(cause=Cause.STOPPED, what="The sandbox was stopped."))
 
-    async def closed(self) -> str:
-        """Wait until it has ended and nothing is left of it; the sentence why."""
+    def fate(self, status: int | None) -> Ended:
+        """Why the program inside ended, with this exit code as the sandbox itself reports it.
+
+        A limit that was reached is seen from outside and goes before what is reported.
+        """
+        return self._watch.verdict() or ends.exited(status, "The Python process of this notebook")
+
+    async def closed(self) -> Ended:
+        """Wait until it has ended and nothing is left of it; why."""
         return await asyncio.shield(self._ended)
 
     def _readable(self) -> None:
@@ -174,13 +188,15 @@ class Sandbox:
         else:
             # Nearly always the process is about to end too, and its exit code says more.
             self._loop.remove_reader(self._socket)
-            self._loop.call_later(_GRACE, self._end, "The sandbox closed the wire.")
+            closed = Ended(cause=Cause.CLOSED, what="The sandbox closed the wire.")
+            self._loop.call_later(_GRACE, self._end, closed)
 
     def _decode(self, data: bytes) -> None:
         try:
             frames = list(self._decoder.feed(data))
         except BadFrame as error:
-            self._end(f"The sandbox was stopped: it sent what is not a frame ({error}).")
+            what = f"The sandbox was stopped: it sent what is not a frame ({error})."
+            self._end(Ended(cause=Cause.WIRE, what=what))
             return
         self._deliver(frames)
 
@@ -233,19 +249,17 @@ class Sandbox:
                 return
             self._decode(data)
 
-    def _obituary(self) -> str:
-        code = self._spawned.process.wait()
-        # bubblewrap and the guardian pass a signal on as a shell does: 128 + its number.
-        number = -code if code < 0 else code - 128 if code > 128 else 0
-        return f"The sandbox ended (killed by signal {number})." if number else "The sandbox ended."
+    def _obituary(self) -> Ended:
+        return self._watch.verdict() or ends.exited(self._spawned.process.wait())
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: Ended) -> None:
         if self._ended.done():
             return
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
+        self._watch.stop()
         self._unsent.clear()
         self._spawned.kill()
         self._ended.set_result(reason)

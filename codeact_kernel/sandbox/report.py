@@ -64,6 +64,8 @@ class Report:
     descriptors: tuple[int, ...] | None
     new_namespace: str
     python: str
+    memory_guard: str = "none"
+    """Who keeps all processes together to their memory: cgroup, watchdog, or none. Seen outside."""
     notes: tuple[str, ...] = ()
     """Sentences for the user about what is not shown inside."""
 
@@ -72,7 +74,9 @@ class Report:
         return {"grade": grade(self), **asdict(self)}
 
 
-def read(raw: bytes, backend: str, notes: tuple[str, ...] = ()) -> Report:
+def read(
+    raw: bytes, backend: str, notes: tuple[str, ...] = (), memory_guard: str = "none"
+) -> Report:
     """The report of a `selftest` frame. Raises SandboxRefused when it is not one."""
     try:
         values = json.loads(raw)
@@ -104,6 +108,7 @@ def read(raw: bytes, backend: str, notes: tuple[str, ...] = ()) -> Report:
             else _list(values, "descriptors", int),
             new_namespace=_one(values, "new_namespace", str),
             python=_one(values, "python", str),
+            memory_guard=memory_guard,
             notes=notes,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

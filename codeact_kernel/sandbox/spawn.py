@@ -12,13 +12,16 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.sandbox import cgroups
 from codeact_kernel.sandbox import plan as plans
+from codeact_kernel.sandbox.cgroups import Group
 from codeact_kernel.sandbox.folder import Folder
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
@@ -64,6 +67,8 @@ class Spawned:
     folder: Folder
     notes: tuple[str, ...] = ()
     """Sentences for the user: what is not shown inside, which stronger backend cannot be had."""
+    group: Group | None = None
+    """Where the kernel limits all of it together; None: the watchdog has to."""
     _killed: bool = field(default=False, repr=False)
 
     @property
@@ -86,7 +91,16 @@ class Spawned:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.group is not None:
+            self.group.remove()
         self.folder.remove()
+
+    @property
+    def memory_guard(self) -> str:
+        """Who keeps all processes together to their memory: cgroup, watchdog, or none."""
+        if self.policy.isolation == "none":
+            return "none"
+        return "cgroup" if self.group is not None and self.group.is_joined() else "watchdog"
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr while it started; at most a few lines."""
@@ -153,29 +167,37 @@ def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: in
 
 def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
     ours, theirs = socket.socketpair()
+    group = cgroups.make(plan.policy) if plan.policy.isolation != "none" else None
     try:
-        with theirs, _orders(backend, plan) as orders, open(plan.folder.stderr, "ab") as stderr:
+        with (
+            theirs,
+            group.doors() if group else nullcontext(()) as doors,
+            _orders(backend, plan, doors) as orders,
+            open(plan.folder.stderr, "ab") as stderr,
+        ):
             process = subprocess.Popen(
                 backend.command(plan, plans.launcher(theirs.fileno())),
                 stdin=orders,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *doors),
                 cwd="/",
                 env={"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"},
                 start_new_session=True,
             )
     except BaseException:
         ours.close()
+        if group is not None:
+            group.remove()
         raise
     weaker = [f"A stronger sandbox cannot be had here: {reason}." for reason in failed]
     notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
-    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes)
+    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes, group)
 
 
-def _orders(backend: Backend, plan: Plan) -> BinaryIO:
+def _orders(backend: Backend, plan: Plan, doors: tuple[int, ...]) -> BinaryIO:
     """A file in memory: orders outgrow what an argument may hold, and nobody else need see them."""
     file = open(os.memfd_create("orders"), "w+b")  # noqa: SIM115 - the caller closes it
-    file.write(json.dumps(backend.orders(plan)).encode())
+    file.write(json.dumps({**backend.orders(plan), "doors": doors}).encode())
     file.seek(0)
     return file

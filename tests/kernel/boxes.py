@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codeact_kernel.errors import SandboxDied
+from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.wire import Bytes, Frame
 
 
@@ -21,11 +22,11 @@ class FakeBox:
         self.sent: list[tuple[dict[str, Any], tuple[bytes, ...]]] = []
         self.killed = False
         self._on_frame: Callable[[Frame], None] = lambda frame: None
-        self._on_end: Callable[[str], None] = lambda sentence: None
+        self._on_end: Callable[[Ended], None] = lambda ended: None
         self._closed = asyncio.Event()
         self.script: Callable[[FakeBox, dict[str, Any], tuple[bytes, ...]], None] | None = None
 
-    def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[str], None]) -> None:
+    def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[Ended], None]) -> None:
         self._on_frame, self._on_end = on_frame, on_end
         if self._ready:
             self.ready()
@@ -65,9 +66,12 @@ class FakeBox:
             {"t": "reply", "type": kind, "parent": parent}, b"{}", json.dumps(content).encode()
         )
 
+    def fate(self, status: int | None) -> Ended:
+        return Ended(cause=Cause.CLOSED, what=f"It ended with status {status}.")
+
     def end(self, sentence: str) -> None:
         """The sandbox is gone."""
-        self._on_end(sentence)
+        self._on_end(Ended(cause=Cause.MEMORY, what=sentence, remedy="Use less."))
 
 
 def obedient(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import sys
+import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import codeact_kernel
+from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.wire import Frame
@@ -22,6 +27,9 @@ if PROGRAMS not in sys.path:
     sys.path.append(PROGRAMS)  # as an entry of sys.path it is shown and importable inside
 
 ISOLATIONS = ("namespaces", "landlock")
+SYSTEM_PYTHON = "/usr/bin/python3"
+UID = 61234
+"""An interpreter that everybody can read, and somebody who is not root."""
 
 
 class Inside:
@@ -30,11 +38,13 @@ class Inside:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.cause: Cause | None = None
         self._answers: asyncio.Queue[Frame] = asyncio.Queue()
         sandbox.listen(self._answers.put_nowait, self._end)
 
-    def _end(self, reason: str) -> None:
-        self.ended.set_result(reason)
+    def _end(self, ended: Ended) -> None:
+        self.cause = ended.cause
+        self.ended.set_result(str(ended))
 
     def tell(self, program: str) -> None:
         """Start a program without waiting for its answer."""
@@ -97,3 +107,26 @@ def workspace(tmp_path: Path) -> Path:
     (folder / "link.txt").symlink_to(outside)
     (folder / ".netrc").symlink_to(outside)
     return folder
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """The package and a notebook's folder where another user can reach them."""
+    if os.getuid() != 0 or not os.access(SYSTEM_PYTHON, os.X_OK):
+        pytest.skip("needs root, to become somebody else, and the system's Python")
+    folder = Path(tempfile.mkdtemp(prefix="codeact-ordinary-"))
+    folder.chmod(0o755)
+    package = Path(codeact_kernel.__file__).parent
+    for part in ("__init__.py", "errors.py", "wire.py", "sandbox"):
+        copy = shutil.copytree if (package / part).is_dir() else shutil.copy
+        (folder / "lib/codeact_kernel").mkdir(parents=True, exist_ok=True)
+        copy(package / part, folder / "lib/codeact_kernel" / part)
+    shutil.copytree(PROGRAMS, folder / "programs")
+    work = folder / "home/work"
+    (work / "plain").mkdir(parents=True)
+    for name, text in {"data.csv": "a\n", ".env": "KEY=secret", "notebook.ipynb": "{}"}.items():
+        (work / name).write_text(text)
+    for path in (folder / "home", *(folder / "home").rglob("*")):
+        os.chown(path, UID, UID)
+    yield folder
+    shutil.rmtree(folder)

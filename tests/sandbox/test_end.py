@@ -18,6 +18,7 @@ import pytest
 
 from codeact_kernel.errors import SandboxDied, SandboxRefused
 from codeact_kernel.sandbox import folder as folders
+from codeact_kernel.sandbox.ended import Cause
 from codeact_kernel.sandbox.layers.processes import descendants
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
@@ -79,7 +80,7 @@ async def test_kill_leaves_nothing(start: Start, strict: Policy, tmp_path: Path)
     assert not any(map(alive, pids))
     assert left_of(tmp_path) == []
     assert mounted() == mounts
-    assert await inside.sandbox.closed() == "The sandbox was stopped."
+    assert (await inside.sandbox.closed()).cause is Cause.STOPPED
 
 
 async def test_daemons_do_not_outlive_their_sandbox(start: Start, strict: Policy) -> None:

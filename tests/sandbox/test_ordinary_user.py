@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import codeact_kernel
-from tests.sandbox.conftest import PROGRAMS
-
-SYSTEM_PYTHON = "/usr/bin/python3"
-UID = 61234
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """The package and a notebook's folder where another user can reach them."""
-    if os.getuid() != 0 or not os.access(SYSTEM_PYTHON, os.X_OK):
-        pytest.skip("needs root, to become somebody else, and the system's Python")
-    folder = Path(tempfile.mkdtemp(prefix="codeact-ordinary-"))
-    folder.chmod(0o755)
-    package = Path(codeact_kernel.__file__).parent
-    for part in ("__init__.py", "errors.py", "wire.py", "sandbox"):
-        copy = shutil.copytree if (package / part).is_dir() else shutil.copy
-        (folder / "lib/codeact_kernel").mkdir(parents=True, exist_ok=True)
-        copy(package / part, folder / "lib/codeact_kernel" / part)
-    shutil.copytree(PROGRAMS, folder / "programs")
-    work = folder / "home/work"
-    (work / "plain").mkdir(parents=True)
-    for name, text in {"data.csv": "a\n", ".env": "KEY=secret", "notebook.ipynb": "{}"}.items():
-        (work / name).write_text(text)
-    for path in (folder / "home", *(folder / "home").rglob("*")):
-        os.chown(path, UID, UID)
-    yield folder
-    shutil.rmtree(folder)
+from tests.sandbox.conftest import SYSTEM_PYTHON, UID
 
 
 @pytest.fixture(params=["namespaces", "landlock"])

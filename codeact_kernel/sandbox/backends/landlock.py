@@ -1,7 +1,7 @@
 """Landlock, seccomp and limits alone, where no namespaces can be had.
 
 Files, sockets and programs outside are out of reach all the same. What it cannot do is said in the
-report: hide names, cap the size of scratch, give a /dev/shm, protect one file in a writable folder.
+report: hide names, give a /dev/shm, protect one file in a writable folder.
 Rule: Landlock only ever adds, so a folder with protected entries is granted entry by entry.
 """
 
@@ -79,7 +79,7 @@ def shortcomings(plan: Plan) -> Iterator[str]:
     if plan.uid == 0:
         yield (
             "Python lies below a folder that only root may enter, so code runs with root's user id "
-            "(without any capability), and the number of its processes is not limited."
+            "(without any capability)."
         )
 
 

@@ -131,4 +131,5 @@ EXAMINED: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "openat": (257, 56),
     "openat2": (437, 437),
+    "memfd_create": (319, 279),
 }

@@ -39,19 +39,20 @@ Step = tuple[int, int, int, int]
 """One instruction: code, jump when true, jump when false, operand."""
 
 
-def restrict(families: Iterable[int] = ()) -> None:
+def restrict(families: Iterable[int] = (), absent: Iterable[str] = ()) -> None:
     """Put the filter on, for all threads, for good. Needs no_new_privs. Raises OSError.
 
-    `families` are the address families socket(2) may still make; none by default.
+    `families` are the address families socket(2) may still make; none by default. `absent` names
+    calls that are to look as if this kernel did not have them.
     """
-    steps = program(syscalls.MACHINE, families)
+    steps = program(syscalls.MACHINE, families, absent)
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = struct.pack("@HP", len(steps), ctypes.addressof(buffer))
     syscall(syscalls.SECCOMP[syscalls.MACHINE], _SET_MODE_FILTER, _TSYNC, fprog)
 
 
-def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
+def program(machine: str, families: Iterable[int] = (), absent: Iterable[str] = ()) -> list[Step]:
     """The filter for `machine`. Raises OSError(ENOSYS) for one without a table."""
     if machine not in MACHINES:
         raise OSError(errno.ENOSYS, f"no system call table for {machine}")
@@ -84,6 +85,7 @@ def program(machine: str, families: Iterable[int] = ()) -> list[Step]:
         "open": _no_set_id(2, flags=1),
         "openat": _no_set_id(3, flags=2),
     }
+    bodies |= {name: [_refuse(errno.ENOSYS)] for name in absent}
     for name, body in bodies.items():
         if (examined := EXAMINED[name][column]) is not None:
             steps += [(_EQUAL, 0, len(body), examined), *body]
