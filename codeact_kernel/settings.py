@@ -43,7 +43,7 @@ class Settings:
     workspace: str = ""
     """Folder the sandbox sees; "" = the notebook's own."""
     workspace_mode: str = "rw"
-    """ro or rw."""
+    """cow (what code writes is staged), ro, or rw."""
     memory_mb: int | None = None
     step_seconds: float | None = None
     cell_seconds: float | None = None
@@ -132,12 +132,19 @@ def parent_pid(environ: Mapping[str, str] | None = None) -> int | None:
     return int(named) if named.isdigit() else None
 
 
+def notebook_name(environ: Mapping[str, str] | None = None) -> str:
+    """The file name of the notebook a kernel was started for, as Jupyter names it; "" when it does not."""
+    environ = os.environ if environ is None else environ
+    name = os.path.basename(environ.get("JPY_SESSION_NAME", ""))
+    return name if name.endswith(".ipynb") else ""
+
+
 _PREFIX = "CODEACT_"
 _CHOICES = {
     "approve": ("never", "ask", "risky"),
     "profile": ("notebook", "strict"),
     "isolation": ("auto", "namespaces", "landlock", "none"),
-    "workspace_mode": ("ro", "rw"),
+    "workspace_mode": ("cow", "ro", "rw"),
     "log_level": ("debug", "info", "warning", "error"),
 }
 _NUMBERS = {

@@ -5,11 +5,13 @@ option that is misspelt is said, never taken for a part of the task.
 
     %%agent [options]            %agent [options] task            %agent continue [options] [words]
     the task                     %agent help
+    %agent files [keep|discard PATH ...|--all]
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -23,6 +25,10 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
     %%agent [options]              the task is the rest of the cell, as many lines as you like
     %agent [options] task          the task is the rest of the line
     %agent continue [options]      go on with the last run; words after it are added to the task
+    %agent files                   what steps wrote and you have not decided about, with diffs
+    %agent files keep PATH ...     put it in the notebook's folder (--all: everything;
+                                   --force: also over what was changed outside)
+    %agent files discard PATH ...  give it up (--all: everything)
 
     --model NAME       the language model, "anthropic/claude-sonnet-4-6" or "replay/NOTEBOOK.ipynb"
     --steps N          at most N steps
@@ -84,13 +90,24 @@ class HelpCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesCell:
+    """List, keep or discard what is staged; `all` or some `paths`."""
+
+    verb: str
+    """list, keep, discard."""
+    paths: tuple[str, ...] = ()
+    all: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrongCell:
     """Meant for the agent, and wrong: one sentence."""
 
     sentence: str
 
 
-Cell = PlainCell | AgentCell | ContinueCell | HelpCell | WrongCell
+Cell = PlainCell | AgentCell | ContinueCell | HelpCell | FilesCell | WrongCell
 
 _FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
 _LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
@@ -126,6 +143,8 @@ def _agent(whole_cell: bool, line: str, body: str) -> Cell:
     word, _, words = rest.partition(" ")
     if word == "help" and not words.strip() and not body.strip():
         return HelpCell()
+    if word == "files" and not whole_cell and (not words.split() or words.split()[0] in _DECISIONS):
+        return _files(words)
     if word == "continue" and not whole_cell:
         more, words = read_options(words.lstrip())
         return ContinueCell(words=words, options=more.over(options))
@@ -133,6 +152,23 @@ def _agent(whole_cell: bool, line: str, body: str) -> Cell:
     if not task:
         raise UsageError("There is no task: write it below %%agent, or behind %agent on its line.")
     return AgentCell(task=task, options=options)
+
+
+_DECISIONS = ("list", "keep", "discard")
+
+
+def _files(words: str) -> FilesCell:
+    try:
+        verb, *rest = shlex.split(words) or ["list"]
+    except ValueError:
+        raise UsageError("A quotation mark in the paths has no partner.") from None
+    paths = tuple(word for word in rest if not word.startswith("--"))
+    given = {word for word in rest if word.startswith("--")}
+    if unknown := sorted(given - {"--all", "--force"}):
+        raise UsageError(f"{unknown[0][:40]!r} is not an option here. Known: --all, --force.")
+    if verb != "list" and bool(paths) == ("--all" in given):
+        raise UsageError(f"Say what to {verb}: paths as %agent files lists them, or --all.")
+    return FilesCell(verb=verb, paths=paths, all="--all" in given, force="--force" in given)
 
 
 def read_options(line: str) -> tuple[Options, str]:

@@ -17,14 +17,21 @@ from typing import Any
 from codeact_kernel.agent.loop import End
 from codeact_kernel.errors import CodeActError, UsageError
 from codeact_kernel.kernel import agent_cell
-from codeact_kernel.kernel.agent_cell import AgentCell, Cell, ContinueCell, HelpCell, PlainCell
+from codeact_kernel.kernel.agent_cell import (
+    AgentCell,
+    Cell,
+    ContinueCell,
+    FilesCell,
+    HelpCell,
+    PlainCell,
+)
 from codeact_kernel.kernel.agent_run import Runner
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import FrontRequest, Said
-from codeact_kernel.kernel.views import display, say
+from codeact_kernel.kernel.views import display, fenced, say
 from codeact_kernel.trace.values import Outcome
 
 log = logging.getLogger(__name__)
@@ -172,10 +179,15 @@ class AgentQueue:
     async def _carry_out(self, request: AgentRequest, cell: Cell) -> End | None:
         match cell:
             case AgentCell() | ContinueCell():
+                self._relay.files.before_cell()
                 return await self._runner.run(cell, request.message, request.client)
             case HelpCell():
-                fenced = f"```text\n{agent_cell.HELP}```"
-                display(self._publisher, request.header, agent_cell.HELP, fenced)
+                text = agent_cell.HELP
+                display(self._publisher, request.header, text, fenced(text))
+            case FilesCell():
+                # In a thread: diffs of large files take a while. Nothing else runs meanwhile.
+                text = await asyncio.to_thread(self._relay.files.act, cell)
+                display(self._publisher, request.header, text, fenced(text))
             case PlainCell():
                 pass
             case agent_cell.WrongCell():

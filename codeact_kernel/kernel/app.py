@@ -16,6 +16,7 @@ from codeact_kernel.errors import SandboxRefused, UsageError
 from codeact_kernel.kernel import parent
 from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
 from codeact_kernel.kernel.deferred import Deferred
+from codeact_kernel.kernel.files import Files
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import Incoming, Signer
 from codeact_kernel.kernel.publisher import Publisher
@@ -24,6 +25,8 @@ from codeact_kernel.kernel.start import worker_config
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.sandbox.spawn import Spawned
+from codeact_kernel.sandbox.staging.area import Area
+from codeact_kernel.sandbox.staging.staging import Staging
 from codeact_kernel.settings import Settings, parent_pid, state_path
 
 if TYPE_CHECKING:
@@ -34,7 +37,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run(path: Path, settings: Settings, policy: Policy, early: Spawned | None, refusal: str) -> int:
+def run(
+    path: Path,
+    settings: Settings,
+    policy: Policy,
+    early: Spawned | None,
+    refusal: str,
+    area: Area | None = None,
+) -> int:
     """Serve the connection file until shut down. `refusal`: why there is no sandbox."""
     logging.basicConfig(
         level=settings.log_level.upper(), format="codeact kernel: %(levelname)s %(message)s"
@@ -43,21 +53,30 @@ def run(path: Path, settings: Settings, policy: Policy, early: Spawned | None, r
         file = read_connection_file(path)
     except UsageError as error:
         log.error("%s", error)
+        if area is not None:
+            area.close()
         return 2
     first = [early]
     config = worker_config(settings, policy)
 
+    files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
+
     async def start_sandbox(is_first: bool) -> Sandbox:
         if refusal:
             raise SandboxRefused(refusal)
-        return await launch(policy, config, first.pop() if is_first and first else None)
+        if not is_first:
+            files.between_sandboxes()
+        sandbox = await launch(policy, config, first.pop() if is_first and first else None)
+        files.sandbox_has(sandbox.report.workspace)
+        return sandbox
 
     # Not asyncio.run: at its end it waits for threads, and one may be importing litellm.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(_serve(file, settings, policy, start_sandbox))
+        loop.run_until_complete(_serve(file, settings, policy, start_sandbox, files))
     finally:
         loop.close()
+        files.close()
     return 0
 
 
@@ -66,6 +85,7 @@ async def _serve(
     settings: Settings,
     policy: Policy,
     start_sandbox: Callable[[bool], Awaitable[Sandbox]],
+    files: Files,
 ) -> None:
     kernel = Kernel(
         file,
@@ -74,6 +94,7 @@ async def _serve(
         Link(start_sandbox),
         choose_model=_choose_model(Path.cwd()),
         journals=state_path() / "runs",
+        files=files,
     )
     await kernel.serve()
 
@@ -104,6 +125,7 @@ class Kernel:
         *,
         choose_model: Callable[[Settings], Model],
         journals: Path,
+        files: Files | None = None,
     ) -> None:
         self.link = link
         self._settings = settings
@@ -112,7 +134,7 @@ class Kernel:
         self._journals = journals
         self.connection = Connection(file, Signer(file.key))
         self.publisher = Publisher(self.connection)
-        self.relay = Relay(file, self.publisher, link, self.stop, policy.cell_seconds)
+        self.relay = Relay(file, self.publisher, link, self.stop, policy.cell_seconds, files)
         self.agent = Deferred(self._make_agent)
         self.relay.agent = self.agent
         self._over = asyncio.Event()

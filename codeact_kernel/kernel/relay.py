@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel import information
+from codeact_kernel.kernel.files import Files, OwnCell
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import BadMessage, Incoming, to_json
@@ -67,9 +68,11 @@ class Relay:
         link: Link,
         stop: Callable[[Incoming | None, bool], None],
         cell_seconds: float | None = None,
+        files: Files | None = None,
     ) -> None:
         self.publisher = publisher
         self.link = link
+        self.files = files if files is not None else Files()
         self.requests = Requests()
         self.running = Running(link)
         self.questions = Questions(publisher)
@@ -111,7 +114,10 @@ class Relay:
         if self.agent.takes(message):
             return
         if message.type == "execute_request":
-            self.forward(FrontRequest(message, self.publisher, self.allows_stdin(message)), message)
+            if not any(r.type == message.type for r in self.requests.pending.values()):
+                self.files.before_cell()
+            asks = self.allows_stdin(message)
+            self.forward(OwnCell(message, self.publisher, asks, self.files), message)
         elif message.type in _KINDS:
             self.forward(FrontRequest(message, self.publisher, False), message)
         elif message.type.endswith("_request"):

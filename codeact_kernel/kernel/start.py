@@ -7,6 +7,8 @@ same and answers each cell with the sentence; one that dies at once tells nobody
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -14,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from codeact_kernel.errors import CodeActError, SandboxRefused
+from codeact_kernel.sandbox.plan import unprivileged_uid
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import Spawned, spawn
-from codeact_kernel.settings import Settings, load, state_path
+from codeact_kernel.sandbox.staging.area import About, Area, reserve
+from codeact_kernel.settings import Settings, load, notebook_name, state_path
 
+log = logging.getLogger(__name__)
 _USAGE = "usage: python -m codeact_kernel.kernel -f CONNECTION_FILE"
 
 
@@ -30,10 +35,10 @@ def main(arguments: list[str]) -> int:
         return 2
     # A handler, not SIG_IGN: what is ignored stays ignored in the sandbox that is started below.
     signal.signal(signal.SIGINT, lambda *_: None)
-    settings, early, refusal = Settings(), None, ""
+    settings, early, refusal, area = Settings(), None, "", None
     try:
         settings = load()
-        policy = policy_of(settings, Path.cwd())
+        policy, area = staged(policy_of(settings, Path.cwd()), notebook_name())
         early = spawn(policy, worker_config(settings, policy))
     except SandboxRefused as error:
         refusal = str(error)
@@ -42,7 +47,7 @@ def main(arguments: list[str]) -> int:
     try:
         from codeact_kernel.kernel.app import run
 
-        return run(path, settings, policy, early, refusal)
+        return run(path, settings, policy, early, refusal, area)
     finally:
         if early is not None:
             early.kill()
@@ -74,6 +79,25 @@ def policy_of(settings: Settings, here: Path) -> Policy:
         "state": state_path(),
     }
     return replace(policy, **{name: value for name, value in given.items() if value is not None})
+
+
+def staged(policy: Policy, notebook: str) -> tuple[Policy, Area | None]:
+    """In mode cow the policy with the notebook's staging area; without one it will be read-only."""
+    if policy.workspace_mode != "cow" or policy.workspace is None or policy.state is None:
+        return policy, None
+    folder = os.path.realpath(policy.workspace)
+    about = About(folder, f"{os.path.realpath(os.getcwd())}/{notebook}" if notebook else "")
+    try:
+        area = reserve(policy.state, about, unprivileged_uid(policy))
+        if not area.is_empty():
+            from codeact_kernel.sandbox.staging.staging import Staging
+
+            Staging(area).tidy()
+    except OSError as error:
+        log.warning("what code writes cannot be staged: %s", error)
+        return policy, None
+    uid = area.uid if os.getuid() == 0 else None
+    return replace(policy, staging=Path(area.path), uid=uid), area
 
 
 def worker_config(settings: Settings, policy: Policy) -> dict[str, object]:

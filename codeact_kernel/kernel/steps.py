@@ -176,11 +176,13 @@ class Steps:
         stage = self._open_stage(cell, msg_id, header)
         request = StepRequest(msg_id, header, self._seconds, stage)
         request.client = self._client
+        began = time.time()
         self._send(request, number, code)
         try:
             await request.done.wait()
         except asyncio.CancelledError:
             await self._stop(request)
+        self._relay.files.step_over(began)
         execution = request.execution
         request.forget()
         return execution

@@ -140,6 +140,13 @@ def display(publisher: Publisher, header: bytes, plain: str, markdown: str) -> N
     publisher.say("display_data", header, {"data": data, "metadata": {}, "transient": {}})
 
 
+def fenced(text: str) -> str:
+    """Text as a Markdown block in which nothing is Markdown."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
+
+
 def say(publisher: Publisher, header: bytes, sentence: str) -> None:
     """A sentence of this kernel's own, as a result."""
     display(publisher, header, sentence, f"> {harmless_markdown(sentence)}")

@@ -143,7 +143,10 @@ class Staging:
 
     def tidy(self) -> None:
         """Take out of the layer what is decided. Only while no sandbox is on it. Raises OSError."""
-        entries = layer.scan(self.area.upper)
+        try:
+            entries = layer.scan(self.area.upper)
+        except TooMuch:
+            return
         book = self._ledger
         with Tree(self._folder) as tree, Tree(self.area.upper) as upper:
             open_paths = {change.path for change in self._pending(tree, entries)}

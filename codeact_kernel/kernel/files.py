@@ -1,0 +1,183 @@
+"""What code wrote in mode cow: whose it is by who ran, and what the user decides about it.
+
+Rule: only the outer decides, and only for the user: their own cells' writes are put in place when
+the cell is over, a step's stay staged until the user says keep. What is written between two cells
+belongs to whoever ran last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from codeact_kernel.kernel.agent_cell import FilesCell
+from codeact_kernel.kernel.messages import Incoming
+from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.requests import FrontRequest, Said
+from codeact_kernel.sandbox.staging import diff
+from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch, now
+
+log = logging.getLogger(__name__)
+_SHOWN = 10
+NOTHING = "Nothing is staged: the agent has changed no file in this folder that you have not decided about."
+NO_STAGING = (
+    "Nothing can be staged here: the notebook's folder is shown to code {mode}. "
+    'With workspace_mode = "cow" in your configuration, and namespaces, what steps write would be '
+    "staged (codeact doctor says what is missing)."
+)
+READ_ONLY = (
+    "\nThe notebook's folder is read-only for code here, because what it writes cannot be staged "
+    "(codeact doctor says why). Write to a folder below $HOME or $TMPDIR, which are the sandbox's "
+    "own, or set workspace_mode = rw.\n"
+)
+
+
+class Files:
+    """Owner of the staging; None where there is none. `mode` is the one asked for."""
+
+    def __init__(self, staging: Staging | None = None, mode: str = "rw") -> None:
+        self._staging = staging
+        self._mode = mode
+        self._own = True
+        self._hinted = False
+        self._seen = mode
+        """The mode the self-test of the last sandbox saw."""
+
+    def sandbox_has(self, workspace: str) -> None:
+        """A sandbox has started whose report says this of the workspace."""
+        self._seen = workspace
+
+    def before_cell(self) -> None:
+        """Nothing runs inside, and something is about to."""
+        if self._staging is not None:
+            self._settle(self._staging, own=self._own)
+            self._quietly(self._staging.refresh)
+
+    def own_cell_over(self, since: float | None) -> list[str]:
+        """The user's cell has ended: lines to tell them, mostly none."""
+        if self._staging is None:
+            return []
+        self._own = True
+        return self._settle(self._staging, own=True, since=since)
+
+    def step_over(self, since: float | None = None) -> None:
+        """A step of the agent has ended, or a run begins."""
+        if self._staging is not None:
+            self._own = False
+            self._settle(self._staging, own=False, since=since)
+
+    def between_sandboxes(self) -> None:
+        """No sandbox is there: what is decided leaves the layer."""
+        if self._staging is not None:
+            self._settle(self._staging, own=self._own)
+            self._quietly(self._staging.tidy)
+
+    def close(self) -> None:
+        """The kernel ends; what is undecided stays where it is."""
+        if self._staging is not None:
+            self.between_sandboxes()
+            self._staging.area.close()
+            self._staging = None
+
+    def hint(self, said: Said) -> str:
+        """A sentence for the first error that comes of a folder that is read-only unasked; else ""."""
+        if said.type != "error" or self._hinted or self._mode != "cow" or self._seen != "ro":
+            return ""
+        text = str(said.value.get("evalue", ""))
+        if "[Errno 30]" not in text and "[Errno 13]" not in text:
+            return ""
+        self._hinted = True
+        return READ_ONLY
+
+    def act(self, cell: FilesCell) -> str:
+        """Carry out what the user's cell says; the text to show. Slow for large diffs."""
+        staging = self._staging
+        if staging is None or self._seen != "cow":
+            shown = {"ro": "read-only", "rw": "with everything it writes put in place at once"}
+            return NO_STAGING.format(mode=shown.get(self._seen, "not at all"))
+        try:
+            return _carry_out(staging, cell)
+        except (TooMuch, OSError) as error:
+            return f"What is staged cannot be read: {error}. It lies in {staging.area.upper}."
+
+    def _settle(self, staging: Staging, *, own: bool, since: float | None = None) -> list[str]:
+        try:
+            outcome = staging.settle(own=own, since=since)
+        except TooMuch as error:
+            return [f"{error}, so nothing of it is put in place; it lies in {staging.area.upper}."]
+        except OSError as error:
+            log.warning("what is staged cannot be settled: %s", error)
+            return [f"What this cell wrote stays staged: {error.strerror}."]
+        return _notices(outcome)
+
+    def _quietly(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (TooMuch, OSError) as error:
+            log.warning("the staging area cannot be looked after: %s", error)
+
+
+class OwnCell(FrontRequest):
+    """A cell of the user: what it wrote is in the folder before its reply is sent."""
+
+    def __init__(
+        self, message: Incoming, publisher: Publisher, allow_stdin: bool, files: Files
+    ) -> None:
+        super().__init__(message, publisher, allow_stdin)
+        self._files = files
+        self._since: float | None = None
+
+    def publish(self, said: Said) -> None:
+        if said.type == "status" and said.value["execution_state"] == "busy":
+            self._since = now()
+        super().publish(said)
+        if said.type == "error" and (hint := self._files.hint(said)):
+            self.stream("stderr", hint)
+
+    def reply(self, said: Said) -> None:
+        self._settle()
+        super().reply(said)
+
+    def died(self, sentence: str, running: bool) -> None:
+        if not self.answered and self._since is not None:
+            self._settle()
+        super().died(sentence, running)
+
+    def _settle(self) -> None:
+        if lines := self._files.own_cell_over(self._since):
+            self.stream("stderr", "\n".join(lines) + "\n")
+
+
+def _notices(outcome: Outcome) -> list[str]:
+    lines = [f"Not put in the folder: {line}." for line in diff.told(outcome.refused[:_SHOWN])]
+    if len(outcome.refused) > _SHOWN:
+        lines.append(f"... and {len(outcome.refused) - _SHOWN:,} more.")
+    return [*lines, "It is staged: %agent files"] if lines else []
+
+
+def _carry_out(staging: Staging, cell: FilesCell) -> str:
+    if cell.verb == "list":
+        changes = staging.changes()
+        staging.show(changes)
+        if not changes:
+            return NOTHING
+        text = diff.listing(changes, staging.folder, staging.area.upper)
+        return f"{text}\n\n%agent files keep PATH ... (or --all), %agent files discard PATH ... (or --all)"
+    paths = None if cell.all else cell.paths
+    if cell.verb == "keep":
+        outcome = staging.keep(paths, force=cell.force)
+        return outcome_text(outcome, f"put in {staging.folder}")
+    outcome = staging.discard(paths)
+    text = outcome_text(outcome, "discarded")
+    if outcome.done:
+        text += "\nCode that runs now may see new files until the kernel is restarted."
+    return text
+
+
+def outcome_text(outcome: Outcome, what: str) -> str:
+    """What was done with which path, and what was not, and why."""
+    lines = [f"{what}: {diff.shown(path)}" for path in outcome.done]
+    lines += [f"not {what}: {line}" for line in diff.told(outcome.refused)]
+    if any("outside" in why or "protected" in why for _, why in outcome.refused):
+        lines.append("--force, with the path's exact name, does it all the same.")
+    return "\n".join(lines) or NOTHING
