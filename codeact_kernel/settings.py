@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from codeact_kernel.errors import SettingsError
@@ -54,6 +55,12 @@ class Settings:
     """What code may add to the workspace."""
     preload: tuple[str, ...] = ()
     """Modules imported before the first cell asks for them."""
+    allow_net: tuple[str, ...] = ()
+    """What code may reach, "host", "host:port" or "*.host" each; () = no network at all."""
+    inject_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """By host: headers the network proxy adds outside; in a value $NAME is a variable. File only."""
+    net_mb: int | None = None
+    """What a sandbox may exchange with the network in all."""
     log_level: str = "warning"
 
 
@@ -63,7 +70,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings()
     path = config_path(environ)
     if path.is_file() or environ.get("CODEACT_CONFIG"):
-        settings = _apply(settings, _read(path), str(path))
+        given = _read(path)
+        if "inject_headers" in given:
+            given["inject_headers"] = _headers(given["inject_headers"], environ, str(path))
+        settings = _apply(settings, given, str(path))
     return _apply(settings, _given(environ), "the environment")
 
 
@@ -112,7 +122,11 @@ def variables(given: Mapping[str, object]) -> dict[str, str]:
 
     Raises SettingsError as `load` would, so that a wrong value is said before anything starts.
     """
-    texts = {name: str(value) for name, value in given.items() if value is not None}
+    texts = {
+        name: ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
     _apply(Settings(), texts, "the command line")
     return {f"{_PREFIX}{name.upper()}": text for name, text in texts.items()}
 
@@ -157,7 +171,9 @@ _NUMBERS = {
     "processes": int,
     "cpus": float,
     "disk_mb": int,
+    "net_mb": int,
 }
+_LISTS = {"preload": "module names", "allow_net": "hosts"}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -165,6 +181,31 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error}.") from error
+
+
+def _headers(raw: Any, environ: Mapping[str, str], where: str) -> dict[str, dict[str, str]]:
+    """The table {host: {header: text}} with $NAME and ${NAME} replaced. Raises SettingsError."""
+    tables = raw.values() if isinstance(raw, dict) else [None]
+    if not all(
+        isinstance(table, dict) and all(isinstance(text, str) for text in table.values())
+        for table in tables
+    ):
+        raise SettingsError(
+            f"{where}: inject_headers must be tables of headers, one for each host."
+        )
+    try:
+        return {
+            host: {name: Template(text).substitute(environ) for name, text in table.items()}
+            for host, table in raw.items()
+        }
+    except KeyError as error:
+        raise SettingsError(
+            f"{where}: inject_headers needs the variable {error.args[0]}, which is not set."
+        ) from None
+    except ValueError:
+        raise SettingsError(
+            f"{where}: in inject_headers a $ stands before a variable's name; write $$ for the sign."
+        ) from None
 
 
 def _apply(settings: Settings, given: Mapping[str, Any], where: str) -> Settings:
@@ -183,11 +224,17 @@ def _value(name: str, raw: Any, where: str) -> Any:
         return _number(name, raw, where)
     if name == "vision":
         return _switch(name, raw, where)
-    if name == "preload":
+    if name in _LISTS:
         items = raw.replace(",", " ").split() if isinstance(raw, str) else raw
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise SettingsError(f"{where}: {name} must be a list of module names, not {raw!r}.")
+            raise SettingsError(f"{where}: {name} must be a list of {_LISTS[name]}, not {raw!r}.")
         return tuple(items)
+    if name == "inject_headers":
+        if not isinstance(raw, Mapping):
+            raise SettingsError(
+                f"{where} sets inject_headers, which belongs in the configuration file."
+            )
+        return raw
     if not isinstance(raw, str):
         raise SettingsError(f"{where}: {name} must be text, not {raw!r}.")
     return raw

@@ -13,13 +13,15 @@ class Rules:
 
     `imports`: the only modules that may be imported, None = any. `dynamic`: whether exec, eval and
     the like are allowed. `shell`: whether shell commands and pip are. `folders`: where files named
-    by an absolute path may lie, None = anywhere.
+    by an absolute path may lie, None = anywhere. `hosts`: what of the network can be reached, None =
+    there is none.
     """
 
     imports: frozenset[str] | None = None
     dynamic: bool = True
     shell: bool = True
     folders: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] | None = None
 
     @classmethod
     def strict(cls, imports: frozenset[str], folders: tuple[str, ...]) -> Rules:

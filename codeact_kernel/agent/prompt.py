@@ -42,6 +42,11 @@ def opening(
         parts.append("Functions of the notebook you can call:\n" + "\n".join(offered))
     if rules.imports is not None:
         parts.append(f"Only these modules can be imported: {', '.join(sorted(rules.imports))}.")
+    if rules.hosts is not None:
+        parts.append(
+            f"The sandbox reaches these hosts and no others: {', '.join(rules.hosts)}. Use requests, "
+            "urllib or pip as usual; they go through a proxy that says when it refuses."
+        )
     parts.append(f"You have {steps} steps.")
     return "\n\n".join(parts)
 

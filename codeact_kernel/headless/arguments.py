@@ -61,7 +61,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def sandbox_options(arguments: argparse.Namespace) -> dict[str, object]:
     """Those that are settings of the kernel, None when not given."""
-    return {"profile": arguments.profile, "isolation": arguments.isolation}
+    given = {"profile": arguments.profile, "isolation": arguments.isolation}
+    return {**given, "allow_net": getattr(arguments, "allow_net", None)}
 
 
 def build() -> Parser:
@@ -96,6 +97,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--in-place", action="store_true", help="put the result where it came from")
     _agent(parser)
     _sandbox(parser)
+    _network(parser)
 
 
 def _ask(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +106,7 @@ def _ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="the notebook that is made")
     _agent(parser)
     _sandbox(parser)
+    _network(parser)
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -147,6 +150,15 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--isolation", choices=("auto", "namespaces", "landlock", "none"),
         help="what has to hold it; none is no sandbox at all",
+    )  # fmt: skip
+
+
+def _network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the network (there is none unless you allow it)")
+    group.add_argument(
+        "--allow-net", action="append", metavar="HOST",
+        help="code may reach this host: name, name:port or *.name; may be given more than once, "
+        "and replaces allow_net of your settings",
     )  # fmt: skip
 
 

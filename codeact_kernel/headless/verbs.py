@@ -15,6 +15,7 @@ from codeact_kernel.headless import ask, demo, files, run
 from codeact_kernel.headless.arguments import sandbox_options
 from codeact_kernel.headless.outcome import Ended
 from codeact_kernel.headless.progress import Progress
+from codeact_kernel.kernel.start import policy_of
 
 _REPLAY = "replay/"
 
@@ -74,11 +75,12 @@ def replay_demo(arguments: argparse.Namespace) -> Result:
 
 
 def _run(arguments: argparse.Namespace, notebook: NotebookNode, folder: Path, out: Path) -> Result:
-    settings.load()  # what is wrong there is said before anything starts
+    environment = settings.child_environment(settings.variables(sandbox_options(arguments)))
+    policy_of(settings.load(environment), folder)  # what is wrong is said before anything starts
     job = run.Job(
         notebook=notebook,
         folder=folder,
-        environment=settings.child_environment(settings.variables(sandbox_options(arguments))),
+        environment=environment,
         overrides=_overrides(arguments),
         cell_seconds=getattr(arguments, "timeout", None),
     )

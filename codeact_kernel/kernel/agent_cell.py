@@ -40,6 +40,10 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
 {name} in a task is replaced by the value of that variable; {{name}} stays {name}.
 Defaults come from the configuration file, or CODEACT_MODEL, CODEACT_STEPS ... in the environment.
 """
+NO_WIDENING = (
+    "A cell cannot open the network, because notebooks come from others. Allow hosts with "
+    "codeact run --allow-net HOST, or with allow_net in your configuration file."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,8 @@ def read_options(line: str) -> tuple[Options, str]:
             given["vision"] = name == "vision"
             continue
         key = name.replace("-", "_")
+        if key == "allow_net":
+            raise UsageError(NO_WIDENING)
         if key not in _READERS:
             raise UsageError(f"--{name} is not an option. {_known()}")
         value = _VALUE.match(line)
@@ -211,6 +217,8 @@ def options_of(given: Mapping[str, Any]) -> Options:
 def option(name: str, value: Any) -> Any:
     """One option's value, checked. Raises UsageError."""
     reader = _READERS.get(name)
+    if name == "allow_net":
+        raise UsageError(NO_WIDENING)
     if reader is None:
         raise UsageError(f"{name[:40]!r} is not an option. {_known()}")
     return reader(value)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import loop
 from codeact_kernel.agent.context import Conversation
@@ -37,6 +37,9 @@ from codeact_kernel.trace.cells import is_valid_id
 from codeact_kernel.trace.events import Event
 from codeact_kernel.trace.layout import Layout
 from codeact_kernel.trace.values import Limits, Task
+
+if TYPE_CHECKING:
+    from codeact_kernel.kernel.network import Network
 
 log = logging.getLogger(__name__)
 NOTHING_TO_CONTINUE = (
@@ -80,6 +83,7 @@ class Runner:
         policy: Policy,
         choose_model: ChooseModel,
         journals: Path,
+        network: Network | None = None,
     ) -> None:
         self._relay = relay
         self._link = link
@@ -90,6 +94,7 @@ class Runner:
         self._policy = policy
         self._choose_model = choose_model
         self._journals = journals
+        self._network = network
         self._layout = Layout()
         self._kept: Kept | None = None
 
@@ -162,7 +167,8 @@ class Runner:
 
     def _loop_options(self, settings: Settings) -> LoopOptions:
         policy = self._policy
-        rules = Rules()
+        allowlist = policy.egress
+        rules = Rules(hosts=None if allowlist is None else tuple(map(str, allowlist.entries)))
         if policy.profile == "strict" and policy.imports is not None:
             folders = ("/tmp", *([str(policy.workspace)] if policy.workspace else []))  # noqa: S108 -- a folder inside the sandbox
             rules = Rules.strict(policy.imports, folders)
@@ -170,7 +176,11 @@ class Runner:
             approve=settings.approve,
             vision=settings.vision,
             rules=rules,
-            record={"profile": policy.profile, "grade": self._link.grade},
+            record={
+                "profile": policy.profile,
+                "grade": self._link.grade,
+                **({} if rules.hosts is None else {"allow_net": list(rules.hosts)}),
+            },
         )
 
     def _emitter(self, view: View, header: bytes) -> Callable[[Event], None]:
@@ -178,6 +188,11 @@ class Runner:
         told = False
 
         def emit(event: Event) -> None:
+            for first in self._network.before(event) if self._network is not None else ():
+                tell(first)
+            tell(event)
+
+        def tell(event: Event) -> None:
             nonlocal told
             journal.write(event)
             view.event(event, self._layout.edits(event))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from codeact_kernel.agent.ports import Model
     from codeact_kernel.kernel.agent_queue import AgentQueue
     from codeact_kernel.kernel.model_choice import Models
+    from codeact_kernel.kernel.network import Network
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def run(
         return 2
     first = [early]
     config = worker_config(settings, policy)
+    network = _network(policy)
 
     files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
 
@@ -66,14 +68,19 @@ def run(
             raise SandboxRefused(refusal)
         if not is_first:
             files.between_sandboxes()
-        sandbox = await launch(policy, config, first.pop() if is_first and first else None)
+        waiting = first.pop() if is_first and first else None
+        if network is None:
+            sandbox = await launch(policy, config, waiting)
+        else:
+            sandbox = await launch(policy, config, waiting, told=network.told)
+            network.flush = sandbox.flush_network
         files.sandbox_has(sandbox.report.workspace)
         return sandbox
 
     # Not asyncio.run: at its end it waits for threads, and one may be importing litellm.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(_serve(file, settings, policy, start_sandbox, files))
+        loop.run_until_complete(_serve(file, settings, policy, start_sandbox, files, network))
     finally:
         loop.close()
         files.close()
@@ -86,6 +93,7 @@ async def _serve(
     policy: Policy,
     start_sandbox: Callable[[bool], Awaitable[Sandbox]],
     files: Files,
+    network: Network | None,
 ) -> None:
     kernel = Kernel(
         file,
@@ -95,8 +103,18 @@ async def _serve(
         choose_model=_choose_model(Path.cwd()),
         journals=state_path() / "runs",
         files=files,
+        network=network,
     )
     await kernel.serve()
+
+
+def _network(policy: Policy) -> Network | None:
+    """Who is told of requests; imported only where there can be some."""
+    if policy.egress is None:
+        return None
+    from codeact_kernel.kernel.network import Network
+
+    return Network(state_path() / "runs")
 
 
 def _choose_model(folder: Path) -> Callable[[Settings], Model]:
@@ -126,8 +144,10 @@ class Kernel:
         choose_model: Callable[[Settings], Model],
         journals: Path,
         files: Files | None = None,
+        network: Network | None = None,
     ) -> None:
         self.link = link
+        self._network = network
         self._settings = settings
         self._policy = policy
         self._choose_model = choose_model
@@ -156,6 +176,7 @@ class Kernel:
             policy=self._policy,
             choose_model=self._choose_model,
             journals=self._journals,
+            network=self._network,
         )
         return AgentQueue(self.relay, self.publisher, panel, runner)
 

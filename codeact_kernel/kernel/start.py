@@ -13,7 +13,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import CodeActError, SandboxRefused
 from codeact_kernel.sandbox.plan import unprivileged_uid
@@ -23,6 +23,9 @@ from codeact_kernel.sandbox.staging.area import About, Area, reserve
 from codeact_kernel.settings import Settings, load, notebook_name, state_path
 
 log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from codeact_kernel.sandbox.egress.allowlist import Allowlist
+
 _USAGE = "usage: python -m codeact_kernel.kernel -f CONNECTION_FILE"
 
 
@@ -43,7 +46,8 @@ def main(arguments: list[str]) -> int:
     except SandboxRefused as error:
         refusal = str(error)
     except CodeActError as error:
-        policy, refusal = policy_of(settings, Path.cwd()), str(error)
+        # With defaults: it was what the settings ask for that cannot be.
+        policy, refusal = policy_of(Settings(), Path.cwd()), str(error)
     try:
         from codeact_kernel.kernel.app import run
 
@@ -77,6 +81,7 @@ def policy_of(settings: Settings, here: Path) -> Policy:
         "cpus": settings.cpus,
         "disk_size": None if settings.disk_mb is None else settings.disk_mb * 1024 * 1024,
         "state": state_path(),
+        "egress": _egress(settings) if settings.allow_net else None,
     }
     return replace(policy, **{name: value for name, value in given.items() if value is not None})
 
@@ -98,6 +103,13 @@ def staged(policy: Policy, notebook: str) -> tuple[Policy, Area | None]:
         return policy, None
     uid = area.uid if os.getuid() == 0 else None
     return replace(policy, staging=Path(area.path), uid=uid), area
+
+
+def _egress(settings: Settings) -> Allowlist | None:
+    """Imported only when there is one."""
+    from codeact_kernel.sandbox.egress import allowlist
+
+    return allowlist.parse(settings.allow_net, settings.inject_headers, settings.net_mb)
 
 
 def worker_config(settings: Settings, policy: Policy) -> dict[str, object]:

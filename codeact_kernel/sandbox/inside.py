@@ -29,7 +29,7 @@ def main() -> None:
     sys.path.append(orders["package"])
     try:
         orders["grouped"] = _join(orders["doors"])
-        _close_all_but(wire)
+        _close_all_but(wire, orders["doorway"])
         _forget_orders()
         if orders["guard"]:
             _guard()
@@ -63,6 +63,7 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     """Every layer; the Landlock version in force."""
     from codeact_kernel.sandbox.layers import capabilities, idmap, landlock, rlimits, seccomp
 
+    ports, families = _way_out(orders["doorway"])
     if orders["count_tasks"]:
         orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
     for path, uid, gid in orders["swap_owner"]:
@@ -77,10 +78,20 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     capabilities.die_with_parent()
     rlimits.restrict(orders["limits"])
     _set_scene(orders)
-    abi = landlock.restrict(_grants(orders))
+    abi = landlock.restrict(_grants(orders), ports)
     # Memory behind a descriptor is nobody's: only a control group counts it.
-    seccomp.restrict(absent=() if orders["grouped"] else ("memfd_create",))
+    seccomp.restrict(families, absent=() if orders["grouped"] else ("memfd_create",))
     return abi
+
+
+def _way_out(doorway: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Ports that may be connected to and families of sockets: none without an allowlist."""
+    if doorway is None:
+        return (), ()
+    from codeact_kernel.sandbox.layers import doorway as doorways
+
+    doorways.hand_out(doorway)
+    return (doorways.PORT,), doorways.FAMILIES
 
 
 def _stage(orders: Mapping[str, Any]) -> None:
@@ -123,9 +134,12 @@ def _set_scene(orders: Mapping[str, Any]) -> None:
         os.chdir(orders["look"]["scratch"])
 
 
-def _close_all_but(wire: int) -> None:
-    os.closerange(3, wire)
-    os.closerange(wire + 1, 4096)
+def _close_all_but(*kept: int | None) -> None:
+    start = 3
+    for descriptor in sorted(number for number in kept if number is not None):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, 4096)
 
 
 def _forget_orders() -> None:

@@ -104,6 +104,7 @@ def orders(
         "staging": "",
         "limits": list(limits(plan.policy)),
         "tmp": tmp,
+        "proxy": None if plan.policy.egress is None else _proxy()[1],
     }
     return {
         "package": os.path.dirname(visibles.package_folder()),
@@ -162,7 +163,12 @@ _SCRATCH_FOLDERS = {
 }
 
 
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+
 VARIABLES = frozenset(_SCRATCH_FOLDERS) | {
+    *_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES), "no_proxy", "NO_PROXY",
+    "PIP_DISABLE_PIP_VERSION_CHECK",
     "PATH", "LANG", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV", "TZ",
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
@@ -190,7 +196,27 @@ def environment(plan: Plan, scratch: str) -> dict[str, str]:
         values["VIRTUAL_ENV"] = sys.prefix
     if plan.policy.timezone:
         values["TZ"] = plan.policy.timezone
-    return values
+    return values if plan.policy.egress is None else {**values, **_proxy_environment()}
+
+
+def _proxy() -> tuple[str, int]:
+    """Where inside the proxy listens; only imported where there is one."""
+    from codeact_kernel.sandbox.layers import doorway
+
+    return doorway.ADDRESS
+
+
+def _proxy_environment() -> dict[str, str]:
+    """For requests, urllib, httpx, pip, curl …: some read small letters, some capitals."""
+    host, port = _proxy()
+    url = f"http://{host}:{port}"
+    return {
+        **{name: url for name in _PROXY_VARIABLES},
+        **{name.upper(): url for name in _PROXY_VARIABLES},
+        "no_proxy": "",
+        "NO_PROXY": "",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
 
 
 def launcher(wire: int) -> list[str]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from codeact_kernel.sandbox.egress.allowlist import Allowlist
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -87,6 +91,8 @@ class Policy:
     """Processors, where control groups can limit them; None: all."""
     imports: frozenset[str] | None = None
     """Top-level modules code may import; None: all that are installed."""
+    egress: Allowlist | None = None
+    """The hosts that can be reached; None: no network, and no socket can be opened."""
     timezone: str | None = None
     """TZ inside; None: the machine's."""
     uid: int | None = None
@@ -106,6 +112,16 @@ class Policy:
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise SettingsError(f"{name} must be at least {least:g}, not {value!r}.")
+
+        if self.egress is not None and self.profile == "strict":
+            raise SettingsError(
+                "Profile strict has no network: leave allow_net out, or use profile notebook."
+            )
+        if self.egress is not None and self.isolation in ("landlock", "none"):
+            raise SettingsError(
+                f"allow_net needs a network of the sandbox's own, which isolation={self.isolation} "
+                "does not have: use auto or namespaces, or leave allow_net out."
+            )
 
     @classmethod
     def strict(cls, workspace: Path | None = None) -> Policy:

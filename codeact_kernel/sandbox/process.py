@@ -12,7 +12,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import SandboxDied, SandboxRefused
 from codeact_kernel.sandbox import cgroups
@@ -25,6 +25,10 @@ from codeact_kernel.sandbox.report import Report
 from codeact_kernel.sandbox.spawn import WORKER, Spawned, spawn
 from codeact_kernel.sandbox.watched import watch
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
+
+if TYPE_CHECKING:
+    from codeact_kernel.sandbox.egress.log import Record
+    from codeact_kernel.sandbox.egress.proxy import Proxy
 
 SELFTEST_SECONDS = 20.0
 """Far beyond the 50 ms it takes: a loaded machine is not a broken sandbox."""
@@ -42,18 +46,24 @@ async def launch(
     early: Spawned | None = None,
     *,
     module: str | None = WORKER,
+    told: Callable[[Record], None] = lambda record: None,
 ) -> Sandbox:
     """A sandbox whose self-test met every demand of `policy`.
 
-    `early` is one that was spawned before with the same policy, config and module. When a backend
-    does not hold, the next weaker one that the policy allows is tried. Raises SandboxRefused.
+    `early` is one that was spawned before with the same config and module; one of another policy is
+    thrown away here, so nothing made under an older allowlist or limit is ever used. When a backend
+    does not hold, the next weaker one that the policy allows is tried. `told` gets a record of each
+    request to the network. Raises SandboxRefused.
     """
+    if early is not None and early.policy != policy:
+        early.kill()
+        early = None
     tried: dict[str, str] = {}
     while True:
         spawned = early or spawn(policy, config, module=module, failed=tried)
         early = None
         try:
-            sandbox = await _admit(spawned)
+            sandbox = await _admit(spawned, told)
             folders.sweep(policy.runtime)
             cgroups.sweep()
             return sandbox
@@ -65,12 +75,28 @@ async def launch(
             raise
 
 
-async def _admit(spawned: Spawned) -> Sandbox:
+async def _admit(spawned: Spawned, told: Callable[[Record], None]) -> Sandbox:
     """Wait for the self-test and judge it. Raises SandboxRefused with the reason as a clause."""
     decoder = Decoder()
     frames = await _first_frames(spawned, decoder)
     report = read_selftest(frames[0], spawned)
-    return Sandbox(spawned, report, decoder, frames[1:])
+    listener = _listener(spawned)
+    sandbox = Sandbox(spawned, report, decoder, frames[1:])
+    if listener is not None:
+        sandbox.serve_network(listener, told)
+    return sandbox
+
+
+def _listener(spawned: Spawned) -> socket.socket | None:
+    """Where the sandbox's clients of the proxy come in; None without an allowlist."""
+    if spawned.doorway is None:
+        return None
+    from codeact_kernel.sandbox.layers import doorway
+
+    try:
+        return doorway.take(spawned.doorway)
+    except OSError as error:
+        raise SandboxRefused(f"its way to the network proxy did not come: {error}") from None
 
 
 def read_selftest(frame: Frame, spawned: Spawned) -> Report:
@@ -124,11 +150,26 @@ class Sandbox:
         self._pidfd = os.pidfd_open(spawned.process.pid)
         self._loop.add_reader(self._pidfd, self._exited)
         self._watch = watch(spawned, report, self._end)
+        self._proxy: Proxy | None = None
 
     @property
     def pid(self) -> int:
         """The process we started; ending it ends the sandbox."""
         return self._spawned.process.pid
+
+    def serve_network(self, listener: socket.socket, told: Callable[[Record], None]) -> None:
+        """Pass on what the policy's allowlist allows, until the sandbox ends."""
+        from codeact_kernel.sandbox.egress.proxy import Proxy
+
+        allowlist = self._spawned.policy.egress
+        if allowlist is not None:
+            self._proxy = Proxy(allowlist, told)
+            self._proxy.start(listener)
+
+    def flush_network(self) -> None:
+        """Tell of requests that still go on, as far as they have gone."""
+        if self._proxy is not None:
+            self._proxy.log.flush()
 
     def listen(self, on_frame: OnFrame, on_end: OnEnd) -> None:
         """Deliver frames from now on, those that came before first; `on_end` once, with why.
@@ -261,6 +302,8 @@ class Sandbox:
         os.close(self._pidfd)
         self._watch.stop()
         self._unsent.clear()
+        if self._proxy is not None:
+            self._proxy.close()
         self._spawned.kill()
         self._ended.set_result(reason)
         if self._on_end is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from codeact_kernel.errors import SandboxRefused
@@ -40,6 +40,8 @@ class Report:
     """Those that are not the outer's."""
     sockets: dict[str, str]
     """By address family: could one be opened?"""
+    network: dict[str, str] = field(default_factory=dict)
+    """Where the policy has an allowlist: could the proxy, and anything else, be reached?"""
     canary: str
     """Could a file outside, open to everybody, be read?"""
     writes: dict[str, str]
@@ -91,6 +93,7 @@ def read(
             landlock_abi=_one(values, "landlock_abi", int),
             namespaces=tuple(_own(inodes)),
             sockets=_table(values, "sockets", str),
+            network=_table(values, "network", str),
             canary=_one(values, "canary", str),
             writes=_table(values, "writes", str),
             scratch=_one(values, "scratch", str),
@@ -132,6 +135,7 @@ def verify(report: Report, policy: Policy) -> list[str]:
     if policy.isolation == "none":
         return unmet
     unmet += _open_doors(report)
+    unmet += _network(report, policy)
     unmet += _loose_limits(report, policy)
     if policy.isolation == "namespaces" or report.backend == "bubblewrap":
         unmet += _missing_namespaces(report)
@@ -154,7 +158,7 @@ def _open_doors(report: Report) -> Iterator[str]:
     if held or (report.uid == 0 and report.capabilities.get("CapBnd", -1)):
         yield f"capabilities are left ({', '.join(held) or 'CapBnd'})"
     for family, result in report.sockets.items():
-        if result == _DONE:
+        if result == _DONE and not (family == "inet" and _leads_to_proxy_only(report)):
             yield f"a socket of family {family} can be opened"
     if not report.sockets:
         yield "no socket was tried"
@@ -170,6 +174,20 @@ def _open_doors(report: Report) -> Iterator[str]:
         yield f"{path} was replaced while the sandbox started"
     if report.new_namespace == _DONE:
         yield "new namespaces can be made"
+
+
+def _leads_to_proxy_only(report: Report) -> bool:
+    others = [result for place, result in report.network.items() if place != "proxy"]
+    alone = "net" in report.namespaces and report.interfaces == ()
+    return alone and bool(others) and _DONE not in others
+
+
+def _network(report: Report, policy: Policy) -> Iterator[str]:
+    if policy.egress is None:
+        if report.sockets.get("inet") == _DONE:
+            yield "a socket can be opened although no host is allowed"
+    elif report.network.get("proxy") != _DONE:
+        yield f"the network proxy cannot be reached ({report.network.get('proxy')})"
 
 
 def _missing_namespaces(report: Report) -> Iterator[str]:

@@ -24,6 +24,7 @@ FAMILIES = {
     "vsock": 40,
 }
 _CLONE_NEWUSER = 0x10000000
+_MPTCP = 262
 _ENTRIES = 50
 _STAGED = "codeact-staged"
 """As `layers.overlay` names its mount."""
@@ -46,6 +47,7 @@ def run(look: Mapping[str, Any], landlock_abi: int) -> dict[str, Any]:
         "landlock_abi": landlock_abi,
         "namespaces": _namespaces(),
         "sockets": {name: _tried(_open_socket, number) for name, number in FAMILIES.items()},
+        "network": _network(look["proxy"]),
         "canary": _tried(_read, look["canary"]),
         "writes": {place: _tried(_write, place) for place in look["forbidden"]},
         "scratch": _tried(_write, look["scratch"]),
@@ -142,6 +144,36 @@ def _open_socket(family: int) -> None:
     if family == 38:
         kind = socket.SOCK_SEQPACKET
     socket.socket(family, kind).close()
+
+
+def _network(proxy: int | None) -> dict[str, str]:
+    """Where there is a proxy: can it be reached, and can anything else? Empty where there is none."""
+    if proxy is None:
+        return {}
+    return {
+        "proxy": _tried(_connect, ("127.0.0.1", proxy)),
+        "another port": _tried(_connect, ("127.0.0.1", proxy + 1)),
+        "an address outside": _tried(_connect, ("192.0.2.1", proxy)),
+        "a datagram socket": _tried(_open_inet, (socket.SOCK_DGRAM, 0)),
+        "a raw socket": _tried(_open_inet, (socket.SOCK_RAW, socket.IPPROTO_ICMP)),
+        "a multipath socket": _tried(_open_inet, (socket.SOCK_STREAM, _MPTCP)),
+        "a listener": _tried(_listen, None),
+    }
+
+
+def _connect(address: tuple[str, int]) -> None:
+    with socket.socket() as stream:
+        stream.settimeout(5)
+        stream.connect(address)
+
+
+def _open_inet(kind: tuple[int, int]) -> None:
+    socket.socket(socket.AF_INET, *kind).close()
+
+
+def _listen(_: object) -> None:
+    with socket.socket() as stream:
+        stream.listen()
 
 
 def _new_namespace(_: object) -> None:

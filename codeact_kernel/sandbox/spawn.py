@@ -6,13 +6,13 @@ its self-test and decides. Start it from the main thread: it dies with the threa
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 
 WORKER = "codeact_kernel.worker"
+Socket = socket.socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ _ALLOWED = {
     "none": ("none",),
 }
 """By isolation: modules of `backends`, strongest first; imported when their turn comes."""
+_SHARED_NETWORK = ("landlock", "none")
+"""On these a proxy would listen on the machine's own loopback, and code could connect to others."""
 
 
 def _backend(name: str) -> Backend:
@@ -58,7 +61,10 @@ def _backend(name: str) -> Backend:
 
 @dataclass(slots=True)
 class Spawned:
-    """A sandbox that is starting. `socket` is our end of the wire, blocking."""
+    """A sandbox that is starting. `socket` is our end of the wire, blocking.
+
+    `doorway` is where its listener comes out when the policy has an allowlist (layers/doorway.py).
+    """
 
     process: subprocess.Popen[bytes]
     socket: socket.socket
@@ -69,6 +75,7 @@ class Spawned:
     """Sentences for the user: what is not shown inside, which stronger backend cannot be had."""
     group: Group | None = None
     """Where the kernel limits all of it together; None: the watchdog has to."""
+    doorway: Socket | None = None
     _killed: bool = field(default=False, repr=False)
 
     @property
@@ -84,6 +91,8 @@ class Spawned:
 
         self._killed = True
         self.socket.close()
+        if self.doorway is not None:
+            self.doorway.close()
         processes.kill_below(self.process.pid)
         self.process.terminate()  # a guardian buries its dead before it goes
         try:
@@ -129,6 +138,9 @@ def spawn(
     for name in _ALLOWED[policy.isolation]:
         if name in failed:
             continue
+        if policy.egress is not None and name in _SHARED_NETWORK:
+            reasons.append(f"{name}: it has no network of its own, so allow_net cannot be kept to")
+            continue
         backend = _backend(name)
         if reason := backend.unfit():
             reasons.append(reason)
@@ -166,38 +178,46 @@ def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: in
 
 
 def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
-    ours, theirs = socket.socketpair()
-    group = cgroups.make(plan.policy) if plan.policy.isolation != "none" else None
-    try:
-        with (
-            theirs,
-            group.doors() if group else nullcontext(()) as doors,
-            _orders(backend, plan, doors) as orders,
-            open(plan.folder.stderr, "ab") as stderr,
-        ):
-            process = subprocess.Popen(
-                backend.command(plan, plans.launcher(theirs.fileno())),
-                stdin=orders,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                pass_fds=(theirs.fileno(), *doors),
-                cwd="/",
-                env={"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-                start_new_session=True,
-            )
-    except BaseException:
-        ours.close()
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        wire, inside = _pair(ours, theirs)
+        doorway, door = (None, None) if plan.policy.egress is None else _pair(ours, theirs)
+        group = cgroups.make(plan.policy) if plan.policy.isolation != "none" else None
+        doors: tuple[int, ...] = ()
         if group is not None:
-            group.remove()
-        raise
+            ours.callback(group.remove)
+            doors = theirs.enter_context(group.doors())
+        ends = [end.fileno() for end in (inside, door) if end is not None]
+        process = subprocess.Popen(
+            backend.command(plan, plans.launcher(inside.fileno())),
+            stdin=theirs.enter_context(_orders(backend, plan, doors, door)),
+            stdout=subprocess.DEVNULL,
+            stderr=theirs.enter_context(open(plan.folder.stderr, "ab")),
+            pass_fds=(*ends, *doors),
+            cwd="/",
+            env={"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            start_new_session=True,
+        )
+        ours.pop_all()
     weaker = [f"A stronger sandbox cannot be had here: {reason}." for reason in failed]
     notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
-    return Spawned(process, ours, backend.name, plan.policy, plan.folder, notes, group)
+    return Spawned(process, wire, backend.name, plan.policy, plan.folder, notes, group, doorway)
 
 
-def _orders(backend: Backend, plan: Plan, doors: tuple[int, ...]) -> BinaryIO:
+def _pair(
+    ours: contextlib.ExitStack, theirs: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket]:
+    """A connected pair; each end is closed with its stack."""
+    one, other = socket.socketpair()
+    return ours.enter_context(one), theirs.enter_context(other)
+
+
+def _orders(
+    backend: Backend, plan: Plan, doors: tuple[int, ...], door: socket.socket | None
+) -> BinaryIO:
     """A file in memory: orders outgrow what an argument may hold, and nobody else need see them."""
     file = open(os.memfd_create("orders"), "w+b")  # noqa: SIM115 - the caller closes it
-    file.write(json.dumps({**backend.orders(plan), "doors": doors}).encode())
+    doorway = None if door is None else door.fileno()
+    orders = {**backend.orders(plan), "doors": doors, "doorway": doorway}
+    file.write(json.dumps(orders).encode())
     file.seek(0)
     return file

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.trace import digest
-from codeact_kernel.trace.records import run_record, step_record
+from codeact_kernel.trace.records import request_record, run_record, step_record
 from codeact_kernel.trace.text import harmless_markdown
 from codeact_kernel.trace.values import Run, Step
 
@@ -135,4 +135,7 @@ def chain(run: Run) -> str:
                 step.answer,
             ]
         )
-    return digest.of_json([link, run.outcome, run.answer])
+    end: list[Any] = [link, run.outcome, run.answer]
+    if run.network:
+        end.append([request_record(each) for each in run.network])
+    return digest.of_json(end)

@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codeact_kernel.trace.values import Observation, Outcome, Output, Reply, Run, Step, Trace
+from codeact_kernel.trace.values import (
+    NetworkRequest,
+    Observation,
+    Outcome,
+    Output,
+    Reply,
+    Run,
+    Step,
+    Trace,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,14 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkUsed:
+    """Code asked something of the network, and it was passed on or refused."""
+
+    run: str
+    request: NetworkRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """The run is over. `reason` is one sentence unless the outcome is an answer."""
 
@@ -141,6 +158,7 @@ Event = (
     | Observed
     | StepFinished
     | Noticed
+    | NetworkUsed
     | RunFinished
 )
 Emit = Callable[[Event], None]
@@ -177,6 +195,8 @@ def after(run: Run, event: Event) -> Run:
             return replace(run, steps=(*run.steps, event.step))
         case Noticed():
             return replace(run, notices=(*run.notices, event.sentence))
+        case NetworkUsed():
+            return replace(run, network=(*run.network, event.request))
         case RunFinished():
             return replace(
                 run,

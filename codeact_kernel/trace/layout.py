@@ -29,6 +29,7 @@ from codeact_kernel.trace.events import (
     CodeProposed,
     CodeStarted,
     Event,
+    NetworkUsed,
     Noticed,
     ReplyGrew,
     RunFinished,
@@ -81,6 +82,8 @@ class Layout:
                 return (*self._show(told, ()), _header(told), _notebook(told))
             case Noticed():
                 return (_header(told),)
+            case NetworkUsed():
+                return (_header(told), _notebook(told))
             case _:
                 return ()
 

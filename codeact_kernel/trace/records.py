@@ -18,6 +18,7 @@ from codeact_kernel.trace.text import plain_text
 from codeact_kernel.trace.values import (
     Delta,
     Image,
+    NetworkRequest,
     Observation,
     Outcome,
     Output,
@@ -39,7 +40,9 @@ class Damaged(ValueError):
 
 def run_record(run: Run) -> JSON:
     """The run's header: all of it but its steps."""
+    network = {"network": [request_record(each) for each in run.network]} if run.network else {}
     return {
+        **network,
         "id": run.id,
         "task": run.task,
         "added": list(run.added),
@@ -71,6 +74,30 @@ def run_of(record: Any, cell: str, steps: tuple[Step, ...]) -> Run:
         answer=_optional_text(record, "answer"),
         reason=_text(record, "reason"),
         notices=_texts(record, "notices"),
+        network=tuple(_request(each) for each in _sequence(record, "network")),
+        seconds=_number(record, "seconds"),
+    )
+
+
+def request_record(request: NetworkRequest) -> JSON:
+    """What says nothing is left out."""
+    every = {name: getattr(request, name) for name in NetworkRequest.__slots__}
+    return {name: value for name, value in every.items() if value or name == "step"}
+
+
+def _request(record: Any) -> NetworkRequest:
+    record = _mapping(record, "a network request")
+    return NetworkRequest(
+        step=_whole(record, "step", 0),
+        method=_text(record, "method"),
+        host=_text(record, "host"),
+        port=_whole(record, "port", 0),
+        path=_text(record, "path"),
+        address=_text(record, "address"),
+        problem=_text(record, "problem"),
+        count=_whole(record, "count", 0),
+        sent=_whole(record, "sent", 0),
+        received=_whole(record, "received", 0),
         seconds=_number(record, "seconds"),
     )
 

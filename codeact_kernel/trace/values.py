@@ -223,6 +223,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRequest:
+    """What code asked of the network in one step; `count` alike requests are one of these.
+
+    `problem` is "" for what was let through, otherwise the sentence that refused it. `address` is
+    what was connected to, `path` that of a plain request without its query, `sent` and `received`
+    are bytes.
+    """
+
+    step: int
+    method: str
+    host: str
+    port: int
+    path: str = ""
+    address: str = ""
+    problem: str = ""
+    count: int = 1
+    sent: int = 0
+    received: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One `%%agent` request from beginning to end. `outcome` None: it is still going on."""
 
@@ -241,6 +263,7 @@ class Run:
     reason: str = ""
     """One sentence for the user when the outcome is not an answer."""
     notices: tuple[str, ...] = ()
+    network: tuple[NetworkRequest, ...] = ()
     seconds: float = 0.0
 
     @property

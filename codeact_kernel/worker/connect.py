@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["connect_qtconsole", "get_connection_file", "get_connection_info", "write_connection_file"]
+__all__ = [
+    "connect_qtconsole",
+    "get_connection_file",
+    "get_connection_info",
+    "write_connection_file",
+]
 
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:

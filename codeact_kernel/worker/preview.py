@@ -206,4 +206,3 @@ def _anything(value: object) -> str:
         return f"<{name} object>"
     names = [key for key in islice(attributes, 20) if type(key) is str and key[:1] != "_"][:5]
     return f"<{name} object: {', '.join(names)}>" if names else f"<{name} object>"
-

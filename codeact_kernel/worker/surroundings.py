@@ -80,7 +80,9 @@ def _size(value: Any) -> str:
         return f"{len(value):,} characters"
     if kind is bytes or kind is bytearray:
         return f"{len(value):,} bytes"
-    if kind in SEQUENCES or (issubclass(kind, dict) and package(value) in ("builtins", "collections")):
+    if kind in SEQUENCES or (
+        issubclass(kind, dict) and package(value) in ("builtins", "collections")
+    ):
         return f"{len(value):,} items"
     return ""
 
@@ -89,7 +91,9 @@ def _measures(value: Any) -> dict[str, str]:
     facts = {}
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and all(type(n) is int for n in shape) and shape:
-        facts["shape"] = f"({', '.join(str(n) for n in shape)})" if len(shape) > 1 else f"({shape[0]},)"
+        facts["shape"] = (
+            f"({', '.join(str(n) for n in shape)})" if len(shape) > 1 else f"({shape[0]},)"
+        )
     dtype = getattr(value, "dtype", None)
     if dtype is not None and package(dtype) in FRAMES and not callable(dtype):
         facts["dtype"] = clip(str(dtype), 40)

@@ -11,6 +11,7 @@ from codeact_kernel.trace.events import (
     CodeProposed,
     CodeStarted,
     Event,
+    NetworkUsed,
     Noticed,
     Observed,
     OutputArrived,
@@ -25,6 +26,7 @@ from codeact_kernel.trace.text import plain_text
 from codeact_kernel.trace.values import (
     Delta,
     Image,
+    NetworkRequest,
     Observation,
     Outcome,
     Output,
@@ -61,6 +63,21 @@ deltas = st.builds(
     new=st.dictionaries(names, variables, max_size=2),
     changed=st.dictionaries(names, variables, max_size=2),
     deleted=st.lists(names, max_size=2).map(tuple),
+)
+
+requests = st.builds(
+    NetworkRequest,
+    step=st.integers(0, 99),
+    method=texts,
+    host=texts,
+    port=st.integers(0, 65535),
+    path=texts,
+    address=texts,
+    problem=texts,
+    count=st.integers(0, 9),
+    sent=st.integers(0, 10**9),
+    received=st.integers(0, 10**9),
+    seconds=seconds,
 )
 
 
@@ -149,6 +166,8 @@ def events_of_run(draw: st.DrawFn, run: str, cell: str) -> list[Event]:
             events += draw(_step_events(run, number))
         if draw(st.booleans()):
             events.append(Noticed(run=run, sentence=draw(texts)))
+        if draw(st.booleans()):
+            events.append(NetworkUsed(run=run, request=draw(requests)))
         if draw(st.booleans()):
             events.append(
                 StepStarted(run=run, number=number + 1, cell=step_cell_id(run, number + 1))

@@ -139,7 +139,8 @@ class Worker:
         name = f"m{self._number}"
         top = {"msg_id": name, "msg_type": kind, "session": "s", "username": "u", "version": "5.3"}
         parts = [
-            json.dumps(part).encode() for part in ({**top, **(header or {})}, metadata or {}, content)
+            json.dumps(part).encode()
+            for part in ({**top, **(header or {})}, metadata or {}, content)
         ]
         self.send(
             {"t": "request", "channel": channel, "type": kind, "id": name, **head},

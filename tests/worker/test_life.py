@@ -203,10 +203,15 @@ def test_exit_in_a_cell_ends_the_kernel(worker: Worker) -> None:
 
 def test_end_of_the_outer_ends_everything(worker: Worker) -> None:
     """When the outer closes the stream the kernel and its children are killed."""
-    pids = [int(word) for word in worker.run(
-        "import os, subprocess\np = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
-        "print(os.getpid(), p.pid)"
-    ).stream().split()]
+    pids = [
+        int(word)
+        for word in worker.run(
+            "import os, subprocess\np = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+            "print(os.getpid(), p.pid)"
+        )
+        .stream()
+        .split()
+    ]
     worker.socket.shutdown(socket.SHUT_RDWR)
     worker.process.wait(5)
     for pid in pids:

@@ -1,7 +1,8 @@
 """Landlock: what of the file system a process can reach, by rules it can never take back.
 
-Rule: everything is refused but what is granted here; TCP, abstract sockets and signals to the
-outside are refused without exception where the kernel can. Bits and sizes grow with the ABI.
+Rule: everything is refused but what is granted here; TCP (but to the proxy's port, where there is
+one), abstract sockets and signals to the outside are refused without exception where the kernel
+can. Bits and sizes grow with the ABI.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ LIST = READ_DIR
 DEVICE = READ_FILE | WRITE_FILE | IOCTL_DEV
 _ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _ABSENT = (errno.ENOSYS, errno.EOPNOTSUPP)
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
+_CONNECT_TCP = 2
+_KNOWS_TCP = 4
 _VERSION = 1
 
 
@@ -38,8 +41,10 @@ def abi() -> int:
         raise
 
 
-def restrict(grants: Iterable[tuple[str, str]]) -> int:
+def restrict(grants: Iterable[tuple[str, str]], ports: Iterable[int] = ()) -> int:
     """Keep this process and its children to `grants`; the ABI in force, 0 without Landlock.
+
+    `ports` are those that TCP connections may be made to, at any address.
 
     A grant is (path, kind) with kind "read", "write", "list" or "device". A path that is not
     there, or is a link, is left out: nothing is granted by it. Needs no_new_privs.
@@ -58,6 +63,9 @@ def restrict(grants: Iterable[tuple[str, str]]) -> int:
     try:
         for path, kind in grants:
             _allow(ruleset, path, kinds[kind] & handled)
+        for port in ports if version >= _KNOWS_TCP else ():
+            rule = struct.pack("=QQ", _CONNECT_TCP, port)
+            syscall(syscalls.LANDLOCK_ADD_RULE, ruleset, _NET_PORT, rule, 0)
         syscall(syscalls.LANDLOCK_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -70,7 +78,7 @@ def _handled(version: int) -> int:
 
 
 def _create(version: int, handled: int) -> int:
-    network = 3 if version >= 4 else 0
+    network = 3 if version >= _KNOWS_TCP else 0
     scoped = 3 if version >= 6 else 0
     size = 8 if version < 4 else 16 if version < 6 else 24
     attributes = struct.pack("=QQQ", handled, network, scoped)[:size]

@@ -30,6 +30,7 @@ _CREATES = 0o100 | 0o20000000
 """O_CREAT, O_TMPFILE: only then does open(2) have a mode."""
 _AF_UNIX = 1
 _STREAM, _SEQPACKET, _TYPE_MASK = 1, 5, 0xF
+_TCP = 6
 
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -42,8 +43,8 @@ Step = tuple[int, int, int, int]
 def restrict(families: Iterable[int] = (), absent: Iterable[str] = ()) -> None:
     """Put the filter on, for all threads, for good. Needs no_new_privs. Raises OSError.
 
-    `families` are the address families socket(2) may still make; none by default. `absent` names
-    calls that are to look as if this kernel did not have them.
+    `families` are the address families socket(2) may still make streams of, and connect them; none
+    by default. `absent` names calls that are to look as if this kernel did not have them.
     """
     steps = program(syscalls.MACHINE, families, absent)
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
@@ -65,7 +66,10 @@ def program(machine: str, families: Iterable[int] = (), absent: Iterable[str] = 
     ]
     if machine == "x86_64":
         steps += [(_ABOVE, 0, 1, _X32_BIT), _refuse(errno.ENOSYS)]
-    for row in REFUSED.values():
+    families = tuple(families)
+    for name, row in REFUSED.items():
+        if name == "connect" and families:
+            continue
         if (refused := row[column]) is not None:
             steps += [(_EQUAL, 0, 1, refused), _refuse(errno.EPERM)]
     bodies = {
@@ -124,9 +128,20 @@ def _harmless_ioctl() -> list[Step]:
 
 
 def _family_of(families: Iterable[int]) -> list[Step]:
+    """Streams of these families over their usual protocol: no datagrams, no MPTCP, nothing raw."""
+    usual = [
+        _argument(1),
+        (_AND, 0, 0, _TYPE_MASK),
+        (_EQUAL, 0, 4, _STREAM),
+        _argument(2),
+        (_EQUAL, 1, 0, 0),
+        (_EQUAL, 0, 1, _TCP),
+        _allow(),
+        _refuse(errno.EOPNOTSUPP),
+    ]
     steps = [_argument(0)]
     for family in families:
-        steps += [(_EQUAL, 0, 1, family), _allow()]
+        steps += [(_EQUAL, 0, len(usual), family), *usual]
     return [*steps, _refuse(errno.EOPNOTSUPP)]
 
 
