@@ -119,3 +119,33 @@ def test_files_live_where_the_desktop_says(tmp_path: Path) -> None:
 def test_what_a_terminal_may_be_sent(environ: dict[str, str], style: str) -> None:
     """TERM=dumb and NO_COLOR are respected."""
     assert settings.terminal_style(environ) == style
+
+
+def test_headers_to_inject_take_variables(tmp_path: Path) -> None:
+    """A token stays in the environment; the file names it, and the settings do not print it."""
+    environ = config(
+        tmp_path,
+        'allow_net = ["api.example.org"]\n[inject_headers."api.example.org"]\n'
+        'Authorization = "Bearer $TOKEN"\n',
+    )
+    loaded = settings.load({**environ, "TOKEN": "t-123"})
+    assert loaded.allow_net == ("api.example.org",)
+    assert loaded.inject_headers == {"api.example.org": {"Authorization": "Bearer t-123"}}
+    assert "t-123" not in repr(loaded)
+    with pytest.raises(SettingsError, match="TOKEN, which is not set"):
+        settings.load(environ)
+
+
+@pytest.mark.parametrize(
+    "text", ["inject_headers = 1", "[inject_headers.a]\nb = 1", '[inject_headers.a]\nb = "$ x"']
+)
+def test_wrong_headers_are_said(tmp_path: Path, text: str) -> None:
+    """What is no table of texts is refused by its name."""
+    with pytest.raises(SettingsError, match="inject_headers"):
+        settings.load(config(tmp_path, text))
+
+
+def test_a_list_goes_through_a_variable() -> None:
+    """--allow-net given twice arrives in the kernel as two hosts."""
+    given = settings.variables({"allow_net": ["a.example", "b.example:80"]})
+    assert settings.load({**given, "HOME": "/nowhere"}).allow_net == ("a.example", "b.example:80")

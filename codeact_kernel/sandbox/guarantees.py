@@ -39,6 +39,7 @@ def gaps(report: Report, policy: Policy) -> list[Gap]:
         *(_without_namespaces(report) if grade(report) == "landlock" else ()),
         *_workspace(report, policy),
         *_resources(report, policy),
+        *_network(policy),
     ]
 
 
@@ -130,6 +131,15 @@ def _workspace(report: Report, policy: Policy) -> Iterator[Gap]:
             what=f"The notebook's folder cannot be read by the user that code runs as "
             f"({report.workspace}).",
             remedy="Start the kernel as the folder's owner.",
+        )
+
+
+def _network(policy: Policy) -> Iterator[Gap]:
+    if policy.egress is not None:
+        yield Gap(
+            what=f"Code can send whatever it can read to {policy.egress}, "
+            f"{policy.egress.bytes_in_all // MIB} MB in all.",
+            remedy="Take out of allow_net what is not needed.",
         )
 
 
