@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from codeact_kernel.kernel.network import Network
 
 log = logging.getLogger(__name__)
+_QUIET_SECONDS = 5.0
+"""After the first sandbox is ready, until things are prepared for the next ones."""
 
 
 def run(
@@ -188,11 +190,25 @@ class Kernel:
         self.connection.listen(self.relay.on_message)
         self.publisher.status("starting")
         parent.watch(parent_pid(), lambda: self.stop(None, False))
+        fonts = loop.create_task(self._make_font_list())
         try:
             await self._over.wait()
         finally:
+            fonts.cancel()
+            await asyncio.wait([fonts])
             await self.link.close()
             self.connection.close()
+
+    async def _make_font_list(self) -> None:
+        """Once for each environment, so that no first plot has to; when the start is long over."""
+        try:
+            await self.link.until_ready()
+        except SandboxRefused:
+            return
+        await asyncio.sleep(_QUIET_SECONDS)
+        from codeact_kernel.sandbox import fonts
+
+        await fonts.ensure(self._policy)
 
     def stop(self, message: Incoming | None, restart: bool) -> None:
         """End in order; `message` is the shutdown_request to answer, None for a signal."""

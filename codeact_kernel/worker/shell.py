@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,11 @@ class WireShell(ZMQInteractiveShell):
     """ipykernel's shell. `extra_names` are bound at the start and again after `%reset`."""
 
     extra_names: dict[str, Any] = {}  # noqa: RUF012  traitlets' class; replaced, never changed
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not _has_terminals():
+            self.system = self.system_raw  # type: ignore[method-assign]
 
     def init_user_ns(self) -> None:
         super().init_user_ns()
@@ -45,6 +51,17 @@ class WireShell(ZMQInteractiveShell):
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, traceback = super()._get_exc_info(exc_tuple)
         return kind, value, _without_ours(traceback)
+
+
+def _has_terminals() -> bool:
+    """Can `!command` be given a pseudo-terminal? Where files are guarded by Landlock alone it cannot."""
+    try:
+        ends = os.openpty()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
