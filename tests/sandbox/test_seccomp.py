@@ -19,9 +19,10 @@ def decide(
     *arguments: int,
     arch: int | None = None,
     families: tuple[int, ...] = (),
+    absent: tuple[str, ...] = (),
 ) -> int:
     """What the filter answers: 0 or an errno. A small interpreter of the instructions it uses."""
-    steps = seccomp.program(machine, families)
+    steps = seccomp.program(machine, families, absent)
     words = {0: number, 4: ARCHES[machine] if arch is None else arch}
     words |= {16 + 8 * index: value & 0xFFFFFFFF for index, value in enumerate(arguments)}
     accumulator = at = 0
@@ -144,9 +145,17 @@ def test_pipes_are_the_only_nodes(machine: str) -> None:
         assert decide(machine, call, 3, 0, mode, 0) == errno.EPERM
 
 
+def test_memory_behind_a_descriptor_can_be_absent(machine: str) -> None:
+    """Where nobody would count it memfd_create is not there, so that libraries do something else."""
+    call = number("memfd_create", machine)
+    assert decide(machine, call) == ALLOW
+    assert decide(machine, call, absent=("memfd_create",)) == errno.ENOSYS
+
+
 def test_typing_into_a_terminal_is_refused(machine: str) -> None:
-    """TIOCSTI and TIOCLINUX; other requests pass."""
+    """TIOCSTI and TIOCLINUX, and TIOCSETD, which loads kernel modules; other requests pass."""
     call = number("ioctl", machine)
+    assert decide(machine, call, 0, 0x5423) == errno.EPERM
     assert decide(machine, call, 0, 0x5412) == decide(machine, call, 0, 0x541C) == errno.EPERM
     assert decide(machine, call, 0, 0x5401) == ALLOW
 

@@ -22,8 +22,9 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x7E020080
 """Every CLONE_NEW* flag."""
-_TERMINAL_INJECTION = (0x5412, 0x541C)
-"""TIOCSTI, TIOCLINUX: typing into somebody's terminal."""
+_TERMINAL_MISUSE = (0x5412, 0x541C, 0x5423)
+"""TIOCSTI, TIOCLINUX: typing into somebody's terminal. TIOCSETD: line disciplines, which are old
+kernel modules that are loaded on demand."""
 _SET_ID = 0o6000
 _KIND, _PIPE = 0o170000, 0o010000
 _CREATES = 0o100 | 0o20000000
@@ -122,7 +123,7 @@ def _plain_clone() -> list[Step]:
 
 def _harmless_ioctl() -> list[Step]:
     steps = [_argument(1)]
-    for request in _TERMINAL_INJECTION:
+    for request in _TERMINAL_MISUSE:
         steps += [(_EQUAL, 0, 1, request), _refuse(errno.EPERM)]
     return [*steps, _allow()]
 
