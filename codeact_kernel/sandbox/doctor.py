@@ -64,6 +64,8 @@ class Diagnosis:
 def doctor(policy: Policy) -> Diagnosis:
     """Try what `policy` could lead to, strongest first. Blocks for some 100 ms; raises nothing."""
     wanted = ("namespaces", "landlock") if policy.isolation == "auto" else (policy.isolation,)
+    if policy.egress is not None:
+        wanted = ("namespaces",)
     attempts = tuple(_attempt(replace(policy, isolation=isolation)) for isolation in wanted)
     used = next((attempt for attempt in attempts if attempt.report), None)
     if used is None or used.report is None:

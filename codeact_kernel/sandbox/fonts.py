@@ -40,7 +40,7 @@ async def ensure(policy: Policy) -> Path | None:
 
 async def _build(policy: Policy) -> Frame:
     """What the module inside sends: the file's name and its bytes."""
-    policy = replace(policy, workspace=None, isolation="auto")
+    policy = replace(policy, workspace=None, isolation="auto", egress=None)
     sandbox = await launch(policy, {}, module=_MODULE)
     frame: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import socket
+import subprocess
 import sys
 import threading
 import zipfile
@@ -15,6 +16,7 @@ from typing import ClassVar
 import pytest
 
 from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.sandbox.doctor import doctor
 from codeact_kernel.sandbox.egress import allowlist
 from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.sandbox.policy import Policy
@@ -231,6 +233,26 @@ except OSError:
     pass
 """
     assert await inside.run(program) == []
+
+
+def test_the_doctor_says_what_an_allowlist_opens() -> None:
+    """The grade is as without, and a gap names the hosts; the weaker grade is not offered."""
+    diagnosis = doctor(allowing("example.org"))
+    assert diagnosis.grade == "namespaces"
+    assert [attempt.isolation for attempt in diagnosis.attempts] == ["namespaces"]
+    assert any("example.org" in gap.what for gap in diagnosis.gaps)
+
+
+def test_off_is_not_imported() -> None:
+    """A kernel without an allowlist loads nothing of the proxy."""
+    program = (
+        "import sys, codeact_kernel.kernel.app, codeact_kernel.kernel.agent_run\n"
+        "print([name for name in sys.modules if 'egress' in name or name.endswith('.network')])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stdout == "[]\n"
 
 
 def test_without_a_network_of_its_own_it_is_refused() -> None:

@@ -68,6 +68,7 @@ def test_the_walls_hold_for_an_ordinary_user(seen: dict[str, Any], place: Path) 
     assert (place / "home/work/plain/new").stat().st_uid == UID
     assert 0 < seen["forks"] < 64 + 16
     if seen["grade"] == "namespaces":
+        assert seen["network"] == "hello"
         assert seen["beside"] == "done"
         assert seen["workspace"] == "rw"
     else:

@@ -23,7 +23,7 @@ from codeact_kernel.sandbox.egress.upstream import Denied, Streams, Unreachable
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 """At a time; more of them wait to be accepted."""
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 300.0
