@@ -24,6 +24,8 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
 
     %%agent [options]              the task is the rest of the cell, as many lines as you like
     %agent [options] task          the task is the rest of the line
+    %agent trust display           show what code displays as it is, script included, until the
+                                   kernel ends; %agent distrust display cleans displays again
     %agent continue [options]      go on with the last run; words after it are added to the task
     %agent files                   what steps wrote and you have not decided about, with diffs
     %agent files keep PATH ...     put it in the notebook's folder (--all: everything;
@@ -105,13 +107,20 @@ class FilesCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustCell:
+    """Show displays as they are (`trusted`), or cleaned again."""
+
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrongCell:
     """Meant for the agent, and wrong: one sentence."""
 
     sentence: str
 
 
-Cell = PlainCell | AgentCell | ContinueCell | HelpCell | FilesCell | WrongCell
+Cell = PlainCell | AgentCell | ContinueCell | HelpCell | FilesCell | TrustCell | WrongCell
 
 _FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
 _LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
@@ -149,6 +158,8 @@ def _agent(whole_cell: bool, line: str, body: str) -> Cell:
         return HelpCell()
     if word == "files" and not whole_cell and (not words.split() or words.split()[0] in _DECISIONS):
         return _files(words)
+    if rest in ("trust display", "distrust display") and not whole_cell and not body.strip():
+        return TrustCell(trusted=word == "trust")
     if word == "continue" and not whole_cell:
         more, words = read_options(words.lstrip())
         return ContinueCell(words=words, options=more.over(options))

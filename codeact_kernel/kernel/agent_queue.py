@@ -26,6 +26,7 @@ from codeact_kernel.kernel.agent_cell import (
     PlainCell,
 )
 from codeact_kernel.kernel.agent_run import Runner
+from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
 from codeact_kernel.kernel.publisher import Publisher
@@ -188,6 +189,10 @@ class AgentQueue:
                 # In a thread: diffs of large files take a while. Nothing else runs meanwhile.
                 text = await asyncio.to_thread(self._relay.files.act, cell)
                 display(self._publisher, request.header, text, fenced(text))
+            case agent_cell.TrustCell():
+                self._relay.firewall.trusted = cell.trusted
+                self._panel.greet_all()
+                say(self._publisher, request.header, TRUSTED if cell.trusted else DISTRUSTED)
             case PlainCell():
                 pass
             case agent_cell.WrongCell():

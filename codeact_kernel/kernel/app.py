@@ -167,7 +167,7 @@ class Kernel:
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.panel import Panel
 
-        panel = Panel(self.publisher, lambda: self.link.grade)
+        panel = Panel(self.publisher, lambda: self.link.grade, lambda: self.relay.firewall.trusted)
         runner = Runner(
             relay=self.relay,
             link=self.link,

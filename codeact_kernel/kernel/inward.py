@@ -7,9 +7,11 @@ that is not on the list, or does not fit its channel is dropped and logged; it n
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from codeact_kernel.kernel.display.firewall import Firewall, note
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json
 from codeact_kernel.kernel.publisher import Publisher, reply_type
 from codeact_kernel.kernel.requests import CallRefused, Request, Requests, Said
@@ -31,6 +33,7 @@ _ANY_TIME: Mapping[str, Mapping[str, type]] = {
     "comm_close": {"comm_id": str},
 }
 _MAX_PROMPT = 10_000
+_TOLD = 1000
 _STREAMS = ("stdout", "stderr")
 
 
@@ -56,12 +59,15 @@ class Inward:
         life: Life,
         owns_comm: Callable[[str], bool],
         send: Callable[..., None],
+        firewall: Firewall,
     ) -> None:
         self._requests = requests
         self._publisher = publisher
         self._life = life
         self._owns_comm = owns_comm
         self._send = send
+        self._firewall = firewall
+        self._told: OrderedDict[tuple[str, tuple[str, ...]], None] = OrderedDict()
         self._takes: dict[str, Callable[[Frame, Request | None], None]] = {
             "stream": self._stream,
             "publish": self._publish,
@@ -87,6 +93,7 @@ class Inward:
         if name not in _STREAMS:
             raise BadMessage("no such stream")
         text = str(frame.parts[0], "utf-8", "replace")
+        text = self._firewall.stream(frame.head["parent"], name, text)
         request = request or self._requests.recent(frame.head["parent"])
         if request is None:
             self._publisher.stream(EMPTY, name, text)
@@ -104,10 +111,28 @@ class Inward:
         request = request or self._requests.recent(frame.head["parent"])
         if kind.startswith("comm_") and self._forbidden(said.value):
             raise BadMessage("a comm that is not its own")
+        shown, removed = self._firewall.publish(said)
+        if shown is not None:
+            self._show(request, shown)
+        if removed:
+            self._tell(request, said, removed)
+
+    def _show(self, request: Request | None, said: Said) -> None:
         if request is None:
-            self._publisher.publish(kind, EMPTY, said.content, said.metadata, said.buffers)
+            self._publisher.publish(said.type, EMPTY, said.content, said.metadata, said.buffers)
         else:
             request.publish(said)
+
+    def _tell(self, request: Request | None, said: Said, removed: tuple[str, ...]) -> None:
+        """Say once below an output what it lost; an animation is one output."""
+        if said.type in ("update_display_data", "comm_msg"):
+            key = (request.id if request is not None else "", removed)
+            if key in self._told:
+                return
+            self._told[key] = None
+            if len(self._told) > _TOLD:
+                self._told.popitem(last=False)
+        self._show(request, note(removed))
 
     def _forbidden(self, value: Mapping[str, Any]) -> bool:
         return value.get("target_name") == "codeact" or self._owns_comm(value["comm_id"])
@@ -150,12 +175,13 @@ class Inward:
             as_object(metadata)
         said = Said(kind, content, as_object(content), metadata, tuple(buffers))
         request.answered = True
-        request.reply(said)
+        request.reply(self._firewall.reply(said))
 
     def _ask(self, frame: Frame, request: Request | None) -> None:
         if request is None or request.answered or request.client is None:
             raise BadMessage("nobody to ask")
         prompt = str(frame.parts[0], "utf-8", "replace")[:_MAX_PROMPT]
+        prompt = self._firewall.prompt(prompt)
         self._life.asked(request, prompt, frame.head.get("password") is True)
 
     def _call(self, frame: Frame, request: Request | None) -> None:

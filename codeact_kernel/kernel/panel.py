@@ -39,11 +39,19 @@ class Comm:
 
 
 class Panel:
-    """Owner of the open comms. `grade` says what the sandbox is worth, "" while it starts."""
+    """Owner of the open comms. `grade` says what the sandbox is worth, "" while it starts;
+    `trusts_display` whether displays are shown as they are.
+    """
 
-    def __init__(self, publisher: Publisher, grade: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        grade: Callable[[], str],
+        trusts_display: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._publisher = publisher
         self._grade = grade
+        self._trusts_display = trusts_display
         self._comms: dict[str, Comm] = {}
         self._waiting: list[Comm] = []
 
@@ -102,8 +110,15 @@ class Panel:
                         "protocol": PROTOCOL,
                         "version": information.VERSION,
                         "grade": self._grade(),
+                        "display": "trusted" if self._trusts_display() else "cleaned",
                     },
                 )
+
+    def greet_all(self) -> None:
+        """Say hello again: what it says has changed."""
+        self._waiting = list(self._comms.values())
+        if self._grade():
+            self.greet()
 
     def of(self, message: Incoming) -> Comm | None:
         """The comm of the tab that sent this request: the newest one of its session."""

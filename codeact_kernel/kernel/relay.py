@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel import information
+from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.files import Files, OwnCell
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.link import Link
@@ -76,7 +77,10 @@ class Relay:
         self.requests = Requests()
         self.running = Running(link)
         self.questions = Questions(publisher)
-        self.inward = Inward(self.requests, publisher, self, self._owns_comm, link.send)
+        self.firewall = Firewall()
+        self.inward = Inward(
+            self.requests, publisher, self, self._owns_comm, link.send, self.firewall
+        )
         self._file = file
         self._stop = stop
         self._cell_seconds = cell_seconds
@@ -250,6 +254,7 @@ class Relay:
         self.running.forget()
         told = f"{ended.what.rstrip('.')}. {LOST} {ended.remedy}".rstrip()
         self._restarted = True
+        self.firewall.forget()
         self._bury(told, current)
         self.publisher.status("restarting")
         self.publisher.status("starting")

@@ -150,5 +150,10 @@ function greeted(hello: IHello): ConnectionState {
         `this page version ${String(PROTOCOL)}. Reload the page; if that does not help, update codeact-kernel.`
     };
   }
-  return { status: 'connected', version: hello.version, grade: hello.grade };
+  return {
+    status: 'connected',
+    version: hello.version,
+    grade: hello.grade,
+    trusted: hello.display === 'trusted'
+  };
 }

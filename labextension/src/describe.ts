@@ -12,6 +12,10 @@ export interface IDescription {
   text: string;
 }
 
+/** After `%agent trust display`. */
+const TRUSTED =
+  'Displays are trusted: what code shows can run script in this page. Write %agent distrust display to end that.';
+
 /** What each grade promises. A grade of a newer kernel is shown without a promise. */
 const GRADES: Readonly<Record<string, string>> = {
   vm: 'Cells run in a virtual machine of their own.',
@@ -45,9 +49,9 @@ export function describe(state: ConnectionState | null): IDescription {
       return { mood: 'waiting', heading: 'Connecting', text: 'The kernel is starting.' };
     case 'connected':
       return {
-        mood: state.grade === 'none' ? 'bad' : 'good',
+        mood: state.grade === 'none' || state.trusted ? 'bad' : 'good',
         heading: 'Connected',
-        text: `Isolation: ${state.grade}. ${GRADES[state.grade] ?? ''}`.trim()
+        text: `Isolation: ${state.grade}. ${GRADES[state.grade] ?? ''} ${state.trusted ? TRUSTED : ''}`.trim()
       };
     case 'failed':
       return { mood: 'bad', heading: 'Not connected', text: state.reason };

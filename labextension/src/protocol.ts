@@ -18,12 +18,13 @@ export interface IOpen {
   cells: boolean;
 }
 
-/** Answers the open. `grade`: what the sandbox's self-test saw, from "vm" to "none". */
+/** Answers the open, and comes again when `display` changes ("cleaned" or "trusted"). `grade`: what the sandbox's self-test saw, from "vm" to "none". */
 export interface IHello {
   kind: 'hello';
   protocol: number;
   version: string;
   grade: string;
+  display: string;
 }
 
 /** One event of a run. `type` is its class name; the fields are as codeact_kernel/trace/events.py has them. */
@@ -108,7 +109,8 @@ export function parse(data: JSONValue): Message {
         kind,
         protocol: count(message, 'protocol'),
         version: text(message, 'version'),
-        grade: text(message, 'grade')
+        grade: text(message, 'grade'),
+        display: text(message, 'display')
       };
     case 'event':
       return { kind, seq: count(message, 'seq'), event: event(message) };

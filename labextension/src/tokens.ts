@@ -25,6 +25,8 @@ export interface IConnected {
   status: 'connected';
   version: string;
   grade: string;
+  /** Displays are shown as they are, script included. */
+  trusted: boolean;
 }
 
 /** The kernel speaks, but not our protocol. `reason` is a sentence for the user. */

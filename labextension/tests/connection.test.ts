@@ -5,8 +5,19 @@ import { Connection } from '../src/connection';
 import type { ConnectionState } from '../src/tokens';
 import { FakeKernel, FakeSession, settle } from './fakes';
 
-const HELLO = { kind: 'hello', protocol: 1, version: '0.1.0', grade: 'namespaces' };
-const CONNECTED: ConnectionState = { status: 'connected', version: '0.1.0', grade: 'namespaces' };
+const HELLO = {
+  kind: 'hello',
+  protocol: 1,
+  version: '0.1.0',
+  grade: 'namespaces',
+  display: 'cleaned'
+};
+const CONNECTED: ConnectionState = {
+  status: 'connected',
+  version: '0.1.0',
+  grade: 'namespaces',
+  trusted: false
+};
 
 async function connect(name = 'codeact') {
   const kernel = new FakeKernel(name);

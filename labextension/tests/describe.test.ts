@@ -10,18 +10,29 @@ group('describe', () => {
     ['no kernel', { status: 'foreign', kernel: '' }, 'idle', 'has no kernel'],
     ['another kernel', { status: 'foreign', kernel: 'ir' }, 'idle', 'uses the kernel “ir”'],
     ['a kernel that starts', { status: 'connecting' }, 'waiting', 'starting'],
-    ['no isolation', { status: 'connected', version: '1', grade: 'none' }, 'bad', 'not isolated'],
+    [
+      'no isolation',
+      { status: 'connected', version: '1', grade: 'none', trusted: false },
+      'bad',
+      'not isolated'
+    ],
     [
       'namespaces',
-      { status: 'connected', version: '1', grade: 'namespaces' },
+      { status: 'connected', version: '1', grade: 'namespaces', trusted: false },
       'good',
       'namespaces'
     ],
     [
       'a grade of tomorrow',
-      { status: 'connected', version: '9', grade: 'moon' },
+      { status: 'connected', version: '9', grade: 'moon', trusted: false },
       'good',
       'Isolation: moon.'
+    ],
+    [
+      'trusted displays',
+      { status: 'connected', version: '1', grade: 'namespaces', trusted: true },
+      'bad',
+      '%agent distrust display'
     ],
     ['a failure', { status: 'failed', reason: 'No answer.' }, 'bad', 'No answer.']
   ])('says what %s means', (_, state, mood, words) => {

@@ -73,7 +73,7 @@ def test_a_widget_speaks_both_ways_with_buffers(kernel: Session) -> None:
     """Comm messages and binary buffers go out and in."""
     result = kernel.run(
         "from comm import create_comm\ngot = []\n"
-        "c = create_comm(target_name='t', data={'a': 1}, buffers=[b'\\x00\\x01'])\n"
+        "c = create_comm(target_name='jupyter.widget', data={'a': 1}, buffers=[b'\\x00\\x01'])\n"
         "c.on_msg(lambda m: (got.append(bytes(m['buffers'][0])), c.send({'ok': 1}, buffers=[b'z'])))"
     )
     (opened,) = result.of("comm_open")

@@ -1,0 +1,189 @@
+"""What comes from inside, made harmless to the browser or terminal that shows it.
+
+Rule: everything that may be shown passes here before anybody sees, records or keeps it. What is
+taken out is named, so that it can be said. Only the user's own word lifts this, for the life of
+this kernel; nothing from inside comes near `trusted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from codeact_kernel.kernel.display import bundles, terminal
+from codeact_kernel.kernel.display.widgets import Refused, Widgets
+from codeact_kernel.kernel.messages import to_json
+from codeact_kernel.kernel.requests import Said
+
+TRUSTED = (
+    "Displays are shown as they are from now on, until this kernel ends or "
+    "`%agent distrust display`. What code here shows can run script in this page and act as you do "
+    "in it."
+)
+DISTRUSTED = "Displays are cleaned again. What was shown before stays as it is."
+_SIMPLE = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"})
+_BUNDLES = frozenset({"display_data", "update_display_data", "execute_result"})
+_LISTED = 8
+
+
+class Cleaned(NamedTuple):
+    """What may be shown, None for nothing, and what was removed from it."""
+
+    said: Said | None
+    removed: tuple[str, ...] = ()
+
+
+class Firewall:
+    """Cleans what is published and replied. Owner of `trusted`."""
+
+    def __init__(self) -> None:
+        self.trusted = False
+        self._widgets = Widgets(_clean_output)
+        self._streams = terminal.Streams()
+
+    def forget(self) -> None:
+        """The sandbox is gone. Trust stays: it was given to this notebook's displays."""
+        self._widgets.forget()
+        self._streams.forget()
+
+    def stream(self, parent: str, name: str, text: str) -> str:
+        """Text of stdout or stderr, colours kept."""
+        return text if self.trusted else self._streams.clean((parent, name), text)
+
+    def prompt(self, text: str) -> str:
+        """The question of `input()`."""
+        return text if self.trusted else terminal.clean(text)
+
+    def publish(self, said: Said) -> Cleaned:
+        """An iopub message."""
+        if self.trusted or said.type in ("status", "clear_output"):
+            return Cleaned(said)
+        if said.type in _BUNDLES:
+            return self._bundle(said)
+        if said.type.startswith("comm_"):
+            return self._comm(said)
+        return Cleaned(_without_controls(said))
+
+    def _bundle(self, said: Said) -> Cleaned:
+        data = said.value["data"]
+        if data.keys() <= {"text/plain"} and not _needs_look(said):
+            return Cleaned(said)
+        kept, removed = bundles.clean_data(data)
+        metadata = said.value.get("metadata")
+        shown = bundles.clean_metadata(metadata, kept)
+        if kept == data and shown == (metadata if metadata is not None else {}):
+            return Cleaned(said)
+        value = {**said.value, "data": kept, "metadata": shown}
+        return Cleaned(_with(said, value), tuple(sorted(removed)))
+
+    def _comm(self, said: Said) -> Cleaned:
+        try:
+            match said.type:
+                case "comm_open":
+                    value, removed = self._widgets.opened(said.value)
+                case "comm_msg":
+                    value, removed = self._widgets.said(said.value)
+                case _:
+                    self._widgets.closed(said.value)
+                    return Cleaned(said)
+        except Refused as refusal:
+            return Cleaned(None, (str(refusal),) if str(refusal) else ())
+        if value == said.value:
+            return Cleaned(said)
+        return Cleaned(_with(said, value), tuple(sorted(removed)))
+
+    def reply(self, said: Said) -> Said:
+        """A reply: what a front end draws or acts on in it."""
+        if self.trusted:
+            return said
+        if said.type == "execute_reply":
+            return _execute_reply(said)
+        data = said.value.get("data")
+        if isinstance(data, dict):  # inspect_reply
+            value = {**said.value, "data": bundles.clean_data(data)[0], "metadata": {}}
+            return _with(said, value)
+        return _without_controls(said)
+
+
+def note(removed: tuple[str, ...]) -> Said:
+    """A short display that says what is missing."""
+    listed = ", ".join(removed[:_LISTED])
+    more = f" and {len(removed) - _LISTED} more" if len(removed) > _LISTED else ""
+    text = (
+        f"Removed from this display: {listed}{more}. "
+        "`%agent trust display` shows displays as they are."
+    )
+    value = {"data": {"text/plain": text}, "metadata": {}, "transient": {}}
+    return Said("display_data", to_json(value), value)
+
+
+def _with(said: Said, value: dict[str, Any]) -> Said:
+    return said._replace(content=to_json(value), value=value)
+
+
+def _needs_look(said: Said) -> bool:
+    """Whether a plain text could need cleaning, without walking through it."""
+    text = bundles.joined(said.value["data"].get("text/plain", ""))
+    return not isinstance(text, str) or terminal.may_hold_controls(said.content)
+
+
+def _without_controls(said: Said) -> Said:
+    if not terminal.may_hold_controls(said.content):
+        return said
+    value = terminal.clean_all(said.value)
+    return said if value == said.value else _with(said, value)
+
+
+def _clean_output(output: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """One output as notebooks have them, inside an Output widget."""
+    data = output.get("data")
+    if not isinstance(data, dict):
+        return terminal.clean_all(dict(output)), frozenset()
+    kept, removed = bundles.clean_data(data)
+    metadata = bundles.clean_metadata(output.get("metadata"), kept)
+    return {**output, "data": kept, "metadata": metadata}, removed
+
+
+def _execute_reply(said: Said) -> Said:
+    value = dict(said.value)
+    for key in ("ename", "evalue", "traceback"):
+        if key in value:
+            value[key] = terminal.clean_all(value[key])
+    if value.get("payload"):
+        value["payload"] = _payloads(value["payload"])
+    if value.get("user_expressions"):
+        value["user_expressions"] = _expressions(value["user_expressions"])
+    return said if value == said.value else _with(said, value)
+
+
+def _payloads(payloads: Any) -> list[dict[str, Any]]:
+    """Pages of text, the end of a console, and the text of a next cell that gives no orders here."""
+    found: list[dict[str, Any]] = []
+    for each in payloads if isinstance(payloads, list) else []:
+        match each:
+            case {"source": "page", "data": dict(data)}:
+                kept, _ = bundles.clean_data(data)
+                start = each.get("start")
+                found.append(
+                    {"source": "page", "data": kept, "start": start if type(start) is int else 0}
+                )
+            case {"source": "set_next_input", "text": str(text)} if "%agent" not in text:
+                replace = each.get("replace") is True
+                text = terminal.clean(text)
+                found.append({"source": "set_next_input", "text": text, "replace": replace})
+            case {"source": "ask_exit"}:
+                found.append({"source": "ask_exit", "keepkernel": each.get("keepkernel") is True})
+            case _:
+                pass
+    return found
+
+
+def _expressions(given: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, each in (given if isinstance(given, dict) else {}).items():
+        if isinstance(each, dict) and isinstance(each.get("data"), dict):
+            kept, _ = bundles.clean_data(each["data"])
+            found[name] = {"status": "ok", "data": kept, "metadata": {}}
+        else:
+            found[name] = terminal.clean_all(each)
+    return found
