@@ -52,6 +52,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "doctor":
             return _doctor(arguments)
+        case "files":
+            return _files(arguments)
         case "kernel":
             return _kernel(arguments)
         case "lab":
@@ -83,6 +85,8 @@ def _tell(result: Result, *, demo: bool) -> None:
     if not sys.stderr.isatty():  # on a terminal they were said when they came
         for notice in result.ended.notices:
             print(f"codeact: {notice}", file=sys.stderr)
+    for sentence in result.staged:
+        print(f"codeact: {plain(sentence)}", file=sys.stderr)
     if result.ended.reason:
         print(f"codeact: {result.ended.reason}", file=sys.stderr)
     if sys.stderr.isatty() or demo:
@@ -107,6 +111,14 @@ def _doctor(arguments: argparse.Namespace) -> int:
     diagnosis = doctor.diagnose(arguments)
     print(json.dumps(diagnosis.to_json()) if arguments.json else diagnosis.to_text())
     return 0 if diagnosis.ok else _FAILURE
+
+
+def _files(arguments: argparse.Namespace) -> int:
+    from codeact_kernel.headless import staged
+
+    answer = staged.carry_out(arguments)
+    print(answer.text)
+    return 0 if answer.ok else _FAILURE
 
 
 def _kernel(arguments: argparse.Namespace) -> int:

@@ -34,6 +34,12 @@ Replay a recorded run: real code in a real sandbox, with the model's replies fro
 Needs no key and no network."""
 
 
+_FILES = """\
+What runs of a notebook wrote into its folder in workspace_mode cow lies beside it, staged, until you
+decide: list (with diffs), keep or discard, all of it or some paths. Without a NOTEBOOK: which
+notebooks have something staged."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that raises UsageError instead of printing its usage and leaving."""
 
@@ -86,6 +92,9 @@ def build() -> Parser:
     )
     _sandbox(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
+    _files(
+        verbs.add_parser("files", help="what runs have staged: keep it or not", description=_FILES)
+    )
     _kernel(verbs.add_parser("kernel", help="add the kernel to Jupyter's list, or remove it"))
     return parser
 
@@ -95,9 +104,27 @@ def _run(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("-o", "--out", type=Path, metavar="OUT", help="where the result goes")
     where.add_argument("--in-place", action="store_true", help="put the result where it came from")
+    parser.add_argument(
+        "--keep", action="store_true",
+        help="with workspace_mode cow: put what steps wrote in the folder at the end",
+    )  # fmt: skip
     _agent(parser)
     _sandbox(parser)
     _network(parser)
+
+
+def _files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("notebook", nargs="?", type=Path, help="whose files")
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "keep", "discard"), default="list",
+        help="what to do with them (default: list)",
+    )  # fmt: skip
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="as they are listed")
+    parser.add_argument("--all", action="store_true", help="all that is staged")
+    parser.add_argument(
+        "--force", action="store_true",
+        help="keep also over what was changed outside, and a protected name that is given exactly",
+    )  # fmt: skip
 
 
 def _ask(parser: argparse.ArgumentParser) -> None:

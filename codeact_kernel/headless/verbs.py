@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from codeact_kernel import settings
 from codeact_kernel.errors import UsageError
-from codeact_kernel.headless import ask, demo, files, run
+from codeact_kernel.headless import ask, demo, files, run, staged
 from codeact_kernel.headless.arguments import sandbox_options
 from codeact_kernel.headless.outcome import Ended
 from codeact_kernel.headless.progress import Progress
@@ -26,6 +27,8 @@ class Result:
 
     ended: Ended
     notebook: Path
+    staged: tuple[str, ...] = ()
+    """Sentences on files that wait to be kept."""
 
 
 def run_notebook(arguments: argparse.Namespace) -> Result:
@@ -33,7 +36,9 @@ def run_notebook(arguments: argparse.Namespace) -> Result:
     source: Path = arguments.notebook
     notebook = files.read(source)
     out = arguments.out or (source if arguments.in_place else source.with_suffix(".run.ipynb"))
-    return _run(arguments, run.prepare(notebook, str(source)), source.resolve().parent, out)
+    prepared = run.prepare(notebook, str(source))
+    result = _run(arguments, prepared, source.resolve().parent, out, _named(source))
+    return replace(result, staged=tuple(staged.after_run(source, keep=arguments.keep)))
 
 
 def ask_task(arguments: argparse.Namespace) -> Result:
@@ -52,7 +57,10 @@ def ask_task(arguments: argparse.Namespace) -> Result:
     for name in copied:
         _progress().say(f"{name} was copied to {folder}, where the agent can see it.")
     notebook = run.prepare(ask.notebook(arguments.task, names), "the task")
-    return _run(arguments, notebook, folder, out)
+    if arguments.out is None:
+        return _run(arguments, notebook, folder, out, _own_folder())
+    result = _run(arguments, notebook, folder, out, _named(out))
+    return replace(result, staged=tuple(staged.after_run(out, keep=False)))
 
 
 def _work_folder(out: Path, *, made: bool) -> Path:
@@ -71,11 +79,30 @@ def replay_demo(arguments: argparse.Namespace) -> Result:
     recorded = demo.unpack(demo.examples_path(), arguments.out)
     arguments.model = f"{_REPLAY}{recorded}"
     notebook = run.prepare(files.read(recorded), str(recorded))
-    return _run(arguments, notebook, arguments.out.resolve().parent, arguments.out)
+    folder = arguments.out.resolve().parent
+    return _run(arguments, notebook, folder, arguments.out, _own_folder())
 
 
-def _run(arguments: argparse.Namespace, notebook: NotebookNode, folder: Path, out: Path) -> Result:
-    environment = settings.child_environment(settings.variables(sandbox_options(arguments)))
+def _named(notebook: Path) -> dict[str, str]:
+    """As Jupyter tells a kernel which notebook it was started for."""
+    return {"JPY_SESSION_NAME": str(notebook.resolve())}
+
+
+def _own_folder() -> dict[str, str]:
+    """A folder that was made for the run holds nothing to be careful with: no staging there."""
+    mode = "rw" if settings.load().workspace_mode == "cow" else None
+    return settings.variables({"workspace_mode": mode})
+
+
+def _run(
+    arguments: argparse.Namespace,
+    notebook: NotebookNode,
+    folder: Path,
+    out: Path,
+    told: Mapping[str, str],
+) -> Result:
+    given = {**settings.variables(sandbox_options(arguments)), **told}
+    environment = settings.child_environment(given)
     policy_of(settings.load(environment), folder)  # what is wrong is said before anything starts
     job = run.Job(
         notebook=notebook,
