@@ -116,13 +116,14 @@ def orders(
         "uid": plan.uid if plan.drops else None,
         "limits": limits(plan.policy),
         "environment": places,
-        "folders": [f"{scratch}/{name}" for name in _SCRATCH_FOLDERS.values()],
+        "folders": [f"{scratch}/{name}" for name in _SCRATCH_FOLDERS.values()]
+        + _packages(plan, scratch),
         "links": {f"{places['MPLCONFIGDIR']}/{plan.fonts}": font_list} if plan.fonts else {},
         "cwd": plan.workspace.path or scratch,
         "grants": [],
         "look": look,
         "module": plan.module,
-        "path": list(plan.visible.search),
+        "path": [*plan.visible.search, *_packages(plan, scratch)],
         "site_folders": list(plan.visible.site_folders),
         "config": worker_config(plan),
         **backend,
@@ -163,12 +164,13 @@ _SCRATCH_FOLDERS = {
 }
 
 
+_PIP_PREFIX = "home/.local"
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 VARIABLES = frozenset(_SCRATCH_FOLDERS) | {
     *_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES), "no_proxy", "NO_PROXY",
-    "PIP_DISABLE_PIP_VERSION_CHECK",
+    "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_PREFIX",
     "PATH", "LANG", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV", "TZ",
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
@@ -196,7 +198,7 @@ def environment(plan: Plan, scratch: str) -> dict[str, str]:
         values["VIRTUAL_ENV"] = sys.prefix
     if plan.policy.timezone:
         values["TZ"] = plan.policy.timezone
-    return values if plan.policy.egress is None else {**values, **_proxy_environment()}
+    return values if plan.policy.egress is None else {**values, **_proxy_environment(scratch)}
 
 
 def _proxy() -> tuple[str, int]:
@@ -206,7 +208,19 @@ def _proxy() -> tuple[str, int]:
     return doorway.ADDRESS
 
 
-def _proxy_environment() -> dict[str, str]:
+def _packages(plan: Plan, scratch: str) -> list[str]:
+    """Where pip puts what it fetches, when it can fetch: the environment itself is read-only."""
+    if plan.policy.egress is None:
+        return []
+    import sysconfig
+
+    base = f"{scratch}/{_PIP_PREFIX}"
+    scheme, places = sysconfig.get_preferred_scheme("prefix"), {"base": base, "platbase": base}
+    paths = (sysconfig.get_path(name, scheme, places) for name in ("purelib", "platlib"))
+    return list(dict.fromkeys(paths))
+
+
+def _proxy_environment(scratch: str) -> dict[str, str]:
     """For requests, urllib, httpx, pip, curl …: some read small letters, some capitals."""
     host, port = _proxy()
     url = f"http://{host}:{port}"
@@ -216,6 +230,7 @@ def _proxy_environment() -> dict[str, str]:
         "no_proxy": "",
         "NO_PROXY": "",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_PREFIX": f"{scratch}/{_PIP_PREFIX}",
     }
 
 

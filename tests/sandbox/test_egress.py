@@ -135,14 +135,12 @@ answer = asyncio.run(get())
 ]
 
 PIP = """
-import subprocess, sys, os
-target = os.environ["HOME"] + "/packages"
+import subprocess, sys
 done = subprocess.run(
-    [sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--target", target,
+    [sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir",
      "--index-url", "http://127.0.0.1:{index}/simple/", "egresstest"],
     capture_output=True, text=True,
 )
-sys.path.append(target)
 answer = [done.returncode, __import__("egresstest").value if done.returncode == 0 else done.stderr]
 """
 

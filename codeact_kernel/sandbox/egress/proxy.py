@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from codeact_kernel.sandbox.egress import hosts, messages, upstream
+from codeact_kernel.sandbox.egress import greeting, hosts, messages, upstream
 from codeact_kernel.sandbox.egress.allowlist import Allowlist, Injection
 from codeact_kernel.sandbox.egress.log import Log, Record, Request
 from codeact_kernel.sandbox.egress.messages import Head, Malformed
@@ -171,9 +171,18 @@ class Proxy:
     async def _tunnel(self, request: Request, client: Streams, server: Streams) -> None:
         """Bytes both ways until both sides are done, or one breaks, or nothing moves any more."""
         await _both(
-            self._copy(request, client[0], server[1], outward=True),
+            self._outward(request, client[0], server[1]),
             self._copy(request, server[0], client[1], outward=False),
         )
+
+    async def _outward(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """The client's side of a tunnel: its first words are looked at, the rest is its own."""
+        first = await self._in_time(greeting.checked(reader, request.host))
+        self._count(request, len(first), outward=True)
+        writer.write(first)
+        await self._copy(request, reader, writer, outward=True)
 
     async def _forward(
         self,
@@ -288,7 +297,7 @@ async def _both(*ways: Coroutine[Any, Any, None]) -> None:
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.gather(*tasks)
-    except (ConnectionError, TimeoutError):
+    except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
         return  # a side that breaks off, or falls silent, ends a tunnel in the ordinary way
     finally:
         for task in tasks:

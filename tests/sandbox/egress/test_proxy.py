@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from codeact_kernel.sandbox.egress import greeting, hosts, messages
 from tests.sandbox.egress.conftest import Far, MakeNear
 
 
@@ -235,6 +239,76 @@ async def test_two_proxies_do_not_mix(far: Far, near: MakeNear) -> None:
     assert not other.records[0].address
 
 
+def client_hello(name: str | None) -> bytes:
+    """What this Python's TLS says first to a server of that name."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    connection = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        connection.do_handshake()
+    return outgoing.read()
+
+
+def in_small_records(hello: bytes) -> bytes:
+    """The same handshake message, a few bytes to a record."""
+    message = hello[5:]
+    pieces = [message[start : start + 7] for start in range(0, len(message), 7)]
+    return b"".join(hello[:3] + len(piece).to_bytes(2) + piece for piece in pieces)
+
+
+@pytest.mark.parametrize("cut", [lambda hello: hello, in_small_records])
+async def test_tls_in_a_tunnel_asks_for_the_tunnels_server(
+    far: Far, near: MakeNear, cut: Callable[[bytes], bytes]
+) -> None:
+    """The greeting passes to the letter when it names the host, however it is cut into records."""
+    here = near(f"localhost:{far.port}", names={"localhost": ["127.0.0.1"]})
+    hello = cut(client_hello("LOCALHOST"))
+    connect = f"CONNECT localhost:{far.port} HTTP/1.1\r\n\r\n".encode()
+    assert (await here.ask(connect, then=hello)).endswith(b"hello")
+    assert far.heard == [hello]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        client_hello("other.example"),
+        in_small_records(client_hello("other.example")),
+        client_hello(None),
+        client_hello("localhost").replace(b"\x00\x00\x00\x0e\x00\x0c", b"\xfe\x0d\x00\x0e\x00\x0c"),
+        b"\x16\x03\x01\x00\x04\x01\x00\x00\x00",
+        b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",
+        b"\x16\x03\x01\x00\x00",
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x03\x01\x00\x04\x01\xff\xff\xff",
+        b"\x16\x02\x01\x00\x04\x01\x00\x00\x00",
+    ],
+)
+async def test_tls_in_a_tunnel_asks_for_nobody_else(far: Far, near: MakeNear, first: bytes) -> None:
+    """Another name, none, a hidden one, or what only looks like TLS: not a byte of it arrives, and it is told."""
+    here = near(f"localhost:{far.port}", names={"localhost": ["127.0.0.1"]})
+    connect = f"CONNECT localhost:{far.port} HTTP/1.1\r\n\r\n".encode()
+    answer = await here.ask(connect, then=first)
+    assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n"
+    assert b"".join(far.heard) == b""
+    assert here.records[0].problem
+
+
+async def test_a_server_may_speak_first(far: Far, near: MakeNear) -> None:
+    """A tunnel carries protocols where the client waits for a banner."""
+
+    async def banner(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ready")
+        writer.close()
+
+    server = await asyncio.start_server(banner, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    here = near(f"127.0.0.1:{port}")
+    answer = await here.ask(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode(), then=b"")
+    server.close()
+    assert answer.endswith(b"\r\n\r\n220 ready")
+
+
 async def test_a_header_is_put_in_outside(near: MakeNear, tmp_path: Path) -> None:
     """The client speaks plain http, the server gets verified TLS with the user's header, not the client's."""
     certificate = _certificate(tmp_path)
@@ -276,3 +350,36 @@ def _certificate(folder: Path) -> Path:
     )  # fmt: skip
     file.write_text(file.read_text() + key.read_text())
     return file
+
+
+@given(st.binary(max_size=300).map(lambda raw: b"GET http://a.example/" + raw + b"\r\n\r\n"))
+def test_what_is_passed_on_reads_the_same_again(raw: bytes) -> None:
+    """Any head is refused, or written as one whose reading gives the same host, target and length."""
+    try:
+        head = messages.read_request(raw)
+    except messages.Malformed:
+        return
+    written = messages.write_request(head)
+    assert written.count(b"\r\n\r\n") == 1
+    assert b"\n" not in written.replace(b"\r\n", b"")
+    assert written.startswith(f"GET {head.target} HTTP/1.1\r\nHost: a.example\r\n".encode())
+
+
+@given(st.text(max_size=40))
+def test_a_host_has_one_spelling(text: str) -> None:
+    """What is accepted as a host is accepted again as what it became, unchanged."""
+    try:
+        host, port = hosts.split(text)
+    except ValueError:
+        return
+    assert hosts.split(hosts.joined(host, port or 1)) == (host, port or 1)
+
+
+@given(st.binary(max_size=200))
+async def test_any_greeting_is_passed_or_refused(raw: bytes) -> None:
+    """Bytes that only look like TLS end as Malformed or as a connection that broke off."""
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"\x16\x03" + raw)
+    reader.feed_eof()
+    with pytest.raises((messages.Malformed, asyncio.IncompleteReadError)):
+        await greeting.checked(reader, "a.example")
