@@ -164,13 +164,18 @@ _SCRATCH_FOLDERS = {
 }
 
 
+_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 _PIP_PREFIX = "home/.local"
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 VARIABLES = frozenset(_SCRATCH_FOLDERS) | {
     *_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES), "no_proxy", "NO_PROXY",
-    "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_PREFIX",
+    "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_PREFIX", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
     "PATH", "LANG", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV", "TZ",
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
@@ -224,7 +229,10 @@ def _proxy_environment(scratch: str) -> dict[str, str]:
     """For requests, urllib, httpx, pip, curl …: some read small letters, some capitals."""
     host, port = _proxy()
     url = f"http://{host}:{port}"
+    trusted = next(filter(os.path.isfile, _CERTIFICATES), None)
     return {
+        # Some libraries bring a list of their own, which lacks what this machine was told to trust.
+        **({"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted} if trusted else {}),
         **{name: url for name in _PROXY_VARIABLES},
         **{name.upper(): url for name in _PROXY_VARIABLES},
         "no_proxy": "",

@@ -3,7 +3,7 @@
 Rule: decided on the address itself, after resolving, and the connection is made to that very
 address. A name that suddenly means something private leads nowhere: an address of this machine, of
 its link or of its cloud has to be named as a number (or `localhost`) with its port; one of a
-private network may also be named by its host name with its port.
+private or reserved network may also be named by its host name with its port.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _NETWORKS = {
                  "198.18.0.0/15", "192.88.99.0/24", "2001:db8::/32", "3fff::/20", "100::/64", "5f00::/16"),
     "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
 }  # fmt: skip
+_BY_NAME = ("private", "reserved")
+"""May be reached by a host name the user gave with its port."""
 _TABLE = [(kind, ipaddress.ip_network(net)) for kind, nets in _NETWORKS.items() for net in nets]
 _EMBEDDINGS = [(kind, ipaddress.ip_network(net)) for kind, net in _EMBEDDING.items()]
 
@@ -50,14 +52,21 @@ def kind_of(address: Address) -> str:
 
 
 def refusal(address: Address, host: str, entry: Entry) -> str:
-    """Why `address`, which `host` means, must not be connected to under `entry`; "" when it may."""
+    """Why `address`, which `host` means, must not be connected to under `entry`, and what would allow
+    it; "" when it may.
+    """
     kind = kind_of(address)
     if not kind:
         return ""
     if entry.named and hosts.literal(host) == address and kind != "multicast":
         return ""
-    if entry.named and kind == "private":
+    if entry.named and kind in _BY_NAME:
         return ""
     if entry.named and host == "localhost" and str(address) in ("127.0.0.1", "::1"):
         return ""
-    return f"{host} is {address}, which is {kind}"
+    number = f"[{address}]" if address.version == 6 else str(address)
+    named = host if kind in _BY_NAME else number
+    return (
+        f"{host} is {address}, which is {kind}, so it is not connected to. The user can allow just "
+        f"that by naming it with its port: --allow-net {named}:PORT"
+    )

@@ -121,7 +121,7 @@ class Proxy:
         except Malformed as error:
             self._refuse(request, writer, 400, f"This is no request a proxy can pass on: {error}.")
         except Denied as error:
-            self._refuse(request, writer, 403, _how_to_allow(request, str(error)))
+            self._refuse(request, writer, 403, str(error))
         except Unreachable as error:
             self._refuse(request, writer, 502, f"{error}.")
         except Spent:
@@ -140,7 +140,7 @@ class Proxy:
         request.path = head.target.partition("?")[0][:200]
         entry = self._allowlist.entry_for(head.host, head.port)
         if entry is None:
-            raise Denied(f"{hosts.joined(head.host, head.port)} is not on this sandbox's allowlist")
+            raise Denied(_not_listed(head))
         if self.log.left <= 0:
             raise Spent
         tunnel = head.method == "CONNECT"
@@ -316,10 +316,9 @@ async def _farewell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
             await writer.drain()
 
 
-def _how_to_allow(request: Request, why: str) -> str:
-    host = hosts.joined(request.host, request.port)
-    if "allowlist" in why:
-        return f"{why}. The user can allow it: codeact run --allow-net {host}, or allow_net in the configuration file."
+def _not_listed(head: Head) -> str:
+    host = hosts.joined(head.host, head.port)
     return (
-        f"{why}, so it is not connected to. The user can name it with its port: --allow-net {host}"
+        f"{host} is not on this sandbox's allowlist. The user can allow it: codeact run --allow-net "
+        f"{host}, or allow_net in the configuration file."
     )

@@ -98,7 +98,7 @@ def test_a_name_never_leads_to_these(address: str) -> None:
     number = ipaddress.ip_address(address)
     entry = listed("example.org").entries[0]
     assert addresses.refusal(number, "example.org", entry)
-    if addresses.kind_of(number) != "private":
+    if addresses.kind_of(number) not in ("private", "reserved"):
         named = listed("example.org:443").entries[0]
         assert addresses.refusal(number, "example.org", named)
 
@@ -122,6 +122,7 @@ def test_public_addresses_are_reached(address: str) -> None:
         ("localhost:8000", "localhost", "127.0.0.2", False),
         ("db.corp.example:5432", "db.corp.example", "10.1.2.3", True),
         ("db.corp.example", "db.corp.example", "10.1.2.3", False),
+        ("vpn.example:443", "vpn.example", "198.18.0.7", True),
         ("*.corp.example:5432", "db.corp.example", "10.1.2.3", False),
         ("224.0.0.1:80", "224.0.0.1", "224.0.0.1", False),
     ],
