@@ -81,6 +81,11 @@ def _without_namespaces(report: Report) -> Iterator[Gap]:
         "multiprocessing do not work.",
         remedy=remedy,
     )
+    yield Gap(
+        what="Modes, times and attributes of files stay as they are, without an error: nothing else "
+        "would keep code from changing those of your files outside.",
+        remedy=remedy,
+    )
     if report.uid == 0:
         yield Gap(
             what="Code runs with root's user id (without any capability).",

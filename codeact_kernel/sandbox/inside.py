@@ -79,6 +79,8 @@ def _build_walls(orders: Mapping[str, Any]) -> int:
     rlimits.restrict(orders["limits"])
     _set_scene(orders)
     abi = landlock.restrict(_grants(orders), ports)
+    if orders["shared"]:
+        seccomp.restrict_shared()
     # Memory behind a descriptor is nobody's: only a control group counts it.
     seccomp.restrict(families, absent=() if orders["grouped"] else ("memfd_create",))
     return abi

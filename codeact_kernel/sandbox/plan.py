@@ -111,6 +111,7 @@ def orders(
         "walls": True,
         "guard": False,
         "count_tasks": False,
+        "shared": False,
         "swap_owner": [],
         "stage": None,
         "uid": plan.uid if plan.drops else None,

@@ -7,9 +7,17 @@ import errno
 import pytest
 
 from codeact_kernel.sandbox.layers import seccomp
-from codeact_kernel.sandbox.layers.calls import EXAMINED, MACHINES, REFUSED
+from codeact_kernel.sandbox.layers.calls import (
+    EXAMINED,
+    MACHINES,
+    NOT_OURS,
+    ONLY_ONESELF,
+    REFUSED,
+    UNHEARD,
+    UNSUPPORTED,
+)
 
-ALLOW = 0
+ALLOW, SILENCE = 0, -1
 ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
@@ -20,9 +28,10 @@ def decide(
     arch: int | None = None,
     families: tuple[int, ...] = (),
     absent: tuple[str, ...] = (),
+    steps: list[seccomp.Step] | None = None,
 ) -> int:
     """What the filter answers: 0 or an errno. A small interpreter of the instructions it uses."""
-    steps = seccomp.program(machine, families, absent)
+    steps = steps or seccomp.program(machine, families, absent)
     words = {0: number, 4: ARCHES[machine] if arch is None else arch}
     words |= {16 + 8 * index: value & 0xFFFFFFFF for index, value in enumerate(arguments)}
     accumulator = at = 0
@@ -35,7 +44,7 @@ def decide(
             case 0x54:
                 accumulator &= operand
             case 0x06:
-                return 0 if operand == 0x7FFF0000 else operand & 0xFFFF
+                return ALLOW if operand == 0x7FFF0000 else operand & 0xFFFF or SILENCE
             case 0x15:
                 at += when_true if accumulator == operand else when_false
             case 0x35:
@@ -164,3 +173,28 @@ def test_an_unknown_machine_has_no_filter() -> None:
     """It is an error, so the sandbox is refused, not a filter with the wrong numbers."""
     with pytest.raises(OSError, match="riscv64"):
         seccomp.program("riscv64")
+
+
+def test_where_nothing_is_our_own_the_second_filter_answers(machine: str) -> None:
+    """Attributes do not exist, owners and watches are refused, others' priorities too; modes and
+    times are left as they are without an error; one's own limits and everything else pass."""
+    steps, column = seccomp.shared_program(machine), MACHINES.index(machine)
+    for table, answer in (
+        (UNSUPPORTED, errno.EOPNOTSUPP),
+        (NOT_OURS, errno.EPERM),
+        (UNHEARD, SILENCE),
+    ):
+        for row in table.values():
+            if (call := row[column]) is not None:
+                assert decide(machine, call, 0, 0, 0, steps=steps) == answer
+    for place, row in ONLY_ONESELF.values():
+        call = row[column]
+        assert call is not None
+        of_another = [77 if index == place else 1 for index in range(3)]
+        of_oneself = [0 if index == place else 1 for index in range(3)]
+        assert decide(machine, call, *of_another, steps=steps) == errno.EPERM
+        assert decide(machine, call, *of_oneself, steps=steps) == ALLOW
+    assert decide(machine, number("ioctl", machine), 3, 0x40086602, steps=steps) == errno.EPERM
+    assert decide(machine, number("ioctl", machine), 3, 0x541B, steps=steps) == ALLOW
+    assert decide(machine, number("openat", machine), 3, 0, 0, steps=steps) == ALLOW
+    assert len(steps) < 4096

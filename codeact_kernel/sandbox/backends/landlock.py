@@ -50,6 +50,7 @@ def orders(plan: Plan) -> dict[str, Any]:
         font_list=plan.folder.fonts,
         backend={
             "guard": True,
+            "shared": True,
             "count_tasks": not plan.drops,
             "grants": [*_environment(plan), (scratch, "write"), *_workspace(plan.workspace)],
         },

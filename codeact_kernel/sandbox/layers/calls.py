@@ -133,3 +133,59 @@ EXAMINED: dict[str, tuple[int | None, int | None]] = {
     "openat2": (437, 437),
     "memfd_create": (319, 279),
 }
+
+# What Landlock does not look at. A mount and a process namespace keep it inside; where there are
+# none, a second filter answers. By the answer: refused, refused for others than oneself, unheard.
+UNSUPPORTED: dict[str, tuple[int | None, int | None]] = {
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "getxattr": (191, 8),
+    "lgetxattr": (192, 9),
+    "fgetxattr": (193, 10),
+    "getxattrat": (464, 464),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "flistxattr": (196, 13),
+    "listxattrat": (465, 465),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_getattr": (468, 468),
+    "file_setattr": (469, 469),
+}
+"""EOPNOTSUPP, as a file system without attributes says it."""
+
+NOT_OURS: dict[str, tuple[int | None, int | None]] = {
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "inotify_add_watch": (254, 27),
+}
+"""EPERM."""
+
+ONLY_ONESELF: dict[str, tuple[int, tuple[int | None, int | None]]] = {
+    "setpriority": (1, (141, 140)),
+    "ioprio_set": (1, (251, 30)),
+    "prlimit64": (0, (302, 261)),
+    "sched_setaffinity": (0, (203, 122)),
+    "sched_setscheduler": (0, (144, 119)),
+    "sched_setparam": (0, (142, 118)),
+    "sched_setattr": (0, (314, 274)),
+}
+"""Which argument must be 0, who asks; else EPERM."""
+
+UNHEARD: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+}
+"""Modes and times: nothing is changed and no error given, so that copying and unpacking go on."""

@@ -14,7 +14,15 @@ import struct
 from collections.abc import Iterable
 
 from codeact_kernel.sandbox.layers import syscalls
-from codeact_kernel.sandbox.layers.calls import EXAMINED, MACHINES, REFUSED
+from codeact_kernel.sandbox.layers.calls import (
+    EXAMINED,
+    MACHINES,
+    NOT_OURS,
+    ONLY_ONESELF,
+    REFUSED,
+    UNHEARD,
+    UNSUPPORTED,
+)
 from codeact_kernel.sandbox.layers.syscalls import syscall
 
 _NR, _ARCH = 0, 4
@@ -25,6 +33,8 @@ _NEW_NAMESPACES = 0x7E020080
 _TERMINAL_MISUSE = (0x5412, 0x541C, 0x5423)
 """TIOCSTI, TIOCLINUX: typing into somebody's terminal. TIOCSETD: line disciplines, which are old
 kernel modules that are loaded on demand."""
+_FILE_FLAGS = (0x40086602, 0x40046602, 0x401C5820)
+"""FS_IOC_SETFLAGS, its 32-bit form, FS_IOC_FSSETXATTR: they need no right to write."""
 _SET_ID = 0o6000
 _KIND, _PIPE = 0o170000, 0o010000
 _CREATES = 0o100 | 0o20000000
@@ -47,7 +57,17 @@ def restrict(families: Iterable[int] = (), absent: Iterable[str] = ()) -> None:
     `families` are the address families socket(2) may still make streams of, and connect them; none
     by default. `absent` names calls that are to look as if this kernel did not have them.
     """
-    steps = program(syscalls.MACHINE, families, absent)
+    _install(program(syscalls.MACHINE, families, absent))
+
+
+def restrict_shared() -> None:
+    """What is asked besides where files and processes are the machine's own. Call it before
+    `restrict`: of two refusals the newer filter's errno is the one that is seen.
+    """
+    _install(shared_program(syscalls.MACHINE))
+
+
+def _install(steps: list[Step]) -> None:
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = struct.pack("@HP", len(steps), ctypes.addressof(buffer))
@@ -56,9 +76,7 @@ def restrict(families: Iterable[int] = (), absent: Iterable[str] = ()) -> None:
 
 def program(machine: str, families: Iterable[int] = (), absent: Iterable[str] = ()) -> list[Step]:
     """The filter for `machine`. Raises OSError(ENOSYS) for one without a table."""
-    if machine not in MACHINES:
-        raise OSError(errno.ENOSYS, f"no system call table for {machine}")
-    column = MACHINES.index(machine)
+    column = _column(machine)
     steps: list[Step] = [
         (_LOAD, 0, 0, _ARCH),
         (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
@@ -77,7 +95,7 @@ def program(machine: str, families: Iterable[int] = (), absent: Iterable[str] = 
         "clone3": [_refuse(errno.ENOSYS)],
         "openat2": [_refuse(errno.ENOSYS)],  # its mode is in memory, where no filter can look
         "clone": _plain_clone(),
-        "ioctl": _harmless_ioctl(),
+        "ioctl": _other_ioctl(_TERMINAL_MISUSE),
         "socket": _family_of(families),
         "socketpair": _connected_pair(),
         "mknod": _only_pipe(1),
@@ -95,6 +113,36 @@ def program(machine: str, families: Iterable[int] = (), absent: Iterable[str] = 
         if (examined := EXAMINED[name][column]) is not None:
             steps += [(_EQUAL, 0, len(body), examined), *body]
     return [*steps, _allow()]
+
+
+def shared_program(machine: str) -> list[Step]:
+    """The second filter for `machine`. Raises OSError(ENOSYS) for one without a table."""
+    column = _column(machine)
+    steps: list[Step] = [
+        (_LOAD, 0, 0, _ARCH),
+        (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        _refuse(errno.EPERM),
+        (_LOAD, 0, 0, _NR),
+    ]
+    answers = ((UNSUPPORTED, errno.EOPNOTSUPP), (NOT_OURS, errno.EPERM), (UNHEARD, 0))
+    for table, answer in answers:
+        for row in table.values():
+            if (number := row[column]) is not None:
+                steps += [(_EQUAL, 0, 1, number), _refuse(answer)]
+    for place, row in ONLY_ONESELF.values():
+        if (number := row[column]) is not None:
+            body = [_argument(place), (_EQUAL, 1, 0, 0), _refuse(errno.EPERM), _allow()]
+            steps += [(_EQUAL, 0, len(body), number), *body]
+    if (ioctl := EXAMINED["ioctl"][column]) is not None:
+        body = _other_ioctl(_FILE_FLAGS)
+        steps += [(_EQUAL, 0, len(body), ioctl), *body]
+    return [*steps, _allow()]
+
+
+def _column(machine: str) -> int:
+    if machine not in MACHINES:
+        raise OSError(errno.ENOSYS, f"no system call table for {machine}")
+    return MACHINES.index(machine)
 
 
 def _only_pipe(mode: int) -> list[Step]:
@@ -121,9 +169,9 @@ def _plain_clone() -> list[Step]:
     return [_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _refuse(errno.EPERM), _allow()]
 
 
-def _harmless_ioctl() -> list[Step]:
+def _other_ioctl(refused: Iterable[int]) -> list[Step]:
     steps = [_argument(1)]
-    for request in _TERMINAL_MISUSE:
+    for request in refused:
         steps += [(_EQUAL, 0, 1, request), _refuse(errno.EPERM)]
     return [*steps, _allow()]
 
