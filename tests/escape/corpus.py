@@ -4,8 +4,9 @@ Options:
   bites                  without any wall it trips its canary; a control run shows that it does. Such a
                          program touches the canaries and nothing else: never all processes, all users
   alone                  it gets a sandbox of its own with small limits, ended behind it
-  not GRADE              it makes no sense there (GRADE: namespaces, landlock, or user)
-  xfail GRADE: reason    a known gap, which must stay one until it is closed
+  not GRADE              it makes no sense there (namespaces, landlock)
+  xfail WHERE: reason    a known gap, which must stay one until it is closed (root-landlock,
+                         user-landlock ...)
   needs MODULE           skipped where the module is not installed
 """
 
@@ -39,7 +40,10 @@ class Program:
 def programs(folder: str) -> list[Program]:
     """All programs below a folder beside this file, in the order of their files."""
     found = [
-        program for path in sorted((HERE / folder).iterdir()) if path.is_file() for program in read(path)
+        program
+        for path in sorted((HERE / folder).iterdir())
+        if path.is_file()
+        for program in read(path)
     ]
     names = [program.id for program in found]
     if len(set(names)) != len(names):

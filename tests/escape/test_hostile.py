@@ -17,8 +17,8 @@ def test_nothing_gets_out(
     """No secret comes out, nobody is called, no file, process or machine outside is changed."""
     if outside.grade in program.never:
         pytest.skip(f"makes no sense with {outside.grade}")
-    if outside.grade in program.gaps:
-        reason = program.gaps[outside.grade]
+    if outside.label in program.gaps:
+        reason = program.gaps[outside.label]
         request.node.add_marker(pytest.mark.xfail(strict=True, reason=reason))
     assert outside.run(program) == [], outside.said[-2000:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 from codeact_kernel.wire import Decoder, encode
 
+ARSENAL = vars(importlib.import_module("arsenal"))
 _MOST = 300_000
 
 
@@ -30,7 +32,10 @@ def main() -> None:
 
 
 def run(code: str, names: dict[str, Any], seconds: float) -> bytes:
-    """Everything the program wrote; what is left of it after `seconds` is killed."""
+    """Everything the program wrote until it ended, or was killed after `seconds`.
+
+    What it left running in other groups goes on.
+    """
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -39,7 +44,7 @@ def run(code: str, names: dict[str, Any], seconds: float) -> bytes:
     os.close(theirs)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
-    said = listen(ours, time.monotonic() + seconds)
+    said = listen(ours, os.pidfd_open(pid), time.monotonic() + seconds)
     os.close(ours)
     for end in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
         with contextlib.suppress(OSError):
@@ -55,9 +60,7 @@ def become(code: str, names: dict[str, Any], output: int) -> NoReturn:
             os.setpgid(0, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        import arsenal
-
-        exec(compile(code, "<program>", "exec"), {**vars(arsenal), **names})  # noqa: S102
+        exec(compile(code, "<program>", "exec"), {**ARSENAL, **names})  # noqa: S102
     except BaseException:  # noqa: BLE001 - it is what most of them end with
         traceback.print_exc()
     finally:
@@ -66,15 +69,18 @@ def become(code: str, names: dict[str, Any], output: int) -> NoReturn:
         os._exit(0)
 
 
-def listen(pipe: int, deadline: float) -> bytes:
-    """What comes until everybody has closed it or the time is over."""
+def listen(pipe: int, program: int, deadline: float) -> bytes:
+    """What comes until the program has ended or the time is over."""
     said = bytearray()
-    while len(said) < _MOST:
-        ready, _, _ = select.select([pipe], [], [], max(deadline - time.monotonic(), 0))
-        data = os.read(pipe, 65536) if ready else b""
-        if not data:
-            break
+    over = False
+    while len(said) < _MOST and not over:
+        left = max(deadline - time.monotonic(), 0)
+        ready, _, _ = select.select([pipe, program], [], [], left)
+        over = pipe not in ready
+        data = os.read(pipe, 65536) if pipe in ready else b""
+        over = over or not data
         said += data
+    os.close(program)
     return bytes(said)
 
 

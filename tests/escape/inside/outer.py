@@ -1,7 +1,7 @@
 """An outer process for tests: holds a secret, starts sandboxes, passes programs in and texts out.
 
 Reads commands, one JSON object a line, and answers each with one. `start` {isolation, workspace,
-small}, `run` {code, names, seconds}, `stop`. Its environment and memory hold what must not get in.
+limits}, `run` {code, names, seconds}, `stop`. Its environment and memory hold what must not get in.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.wire import Frame
 
 SECRET = os.environ.get("OUTER_SECRET", "") * 2
-SMALL = {
-    "memory": 128 * MIB,
-    "processes": 24,
-    "file_size": 8 * MIB,
-    "open_files": 64,
-    "tmp_size": 8 * MIB,
-    "scratch_size": 16 * MIB,
-}
+
+
+def small(policy: Policy) -> Policy:
+    """Limits that a program can reach quickly."""
+    return replace(
+        policy,
+        memory=128 * MIB,
+        processes=24,
+        file_size=8 * MIB,
+        open_files=64,
+        tmp_size=8 * MIB,
+        scratch_size=16 * MIB,
+    )
 
 
 class Outer:
@@ -37,11 +42,11 @@ class Outer:
         self.said: asyncio.Queue[str] = asyncio.Queue()
         self.ended = ""
 
-    async def start(self, isolation: str, workspace: str, small: bool) -> dict[str, Any]:
+    async def start(self, isolation: str, workspace: str, limits: str) -> dict[str, Any]:
         self.stop()
         policy = replace(Policy.notebook(Path(workspace)), isolation=isolation, processes=64)
-        if small:
-            policy = replace(policy, **SMALL)
+        if limits == "small":
+            policy = small(policy)
         self.said, self.ended = asyncio.Queue(), ""
         self.sandbox = await launch(policy, {}, module="corpus_worker")
         self.sandbox.listen(self._frame, self._end)
@@ -60,7 +65,7 @@ class Outer:
         parts = (code.encode(), json.dumps(names).encode())
         self.sandbox.send({"t": "run", "seconds": seconds}, parts)
         try:
-            said = await asyncio.wait_for(self.said.get(), seconds + 10)
+            said = await asyncio.wait_for(self.said.get(), seconds + 2)
         except TimeoutError:
             self.stop()
             return {"said": "", "ended": "It did not answer."}

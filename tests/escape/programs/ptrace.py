@@ -46,13 +46,3 @@ if syscall(101, 16, VICTIM, 0, 0) == 0:
 # %% gdb and strace
 for command in (["strace", "-f", "-p", str(VICTIM)], ["gdb", "-p", str(VICTIM), "-batch"], ["perf", "stat", "-p", str(VICTIM)]):
     tried(lambda: subprocess.run(command, timeout=1))
-
-# %% a listener that answers system calls of others
-program = struct.pack("=HBBI", 0x06, 0, 0, 0x7FC00000)
-code = ctypes.create_string_buffer(program)
-fprog = struct.pack("@HP", 1, ctypes.addressof(code))
-if os.fork() == 0:
-    handle = syscall(317, 1, 8, fprog)
-    os._exit(0)
-pid, status = os.wait()
-os.kill(VICTIM, 0) if False else None
