@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.wire import Frame
@@ -55,8 +56,8 @@ class Outer:
     def _frame(self, frame: Frame) -> None:
         self.said.put_nowait(frame.parts[0].decode("latin-1") if frame.parts else "")
 
-    def _end(self, reason: str) -> None:
-        self.ended = reason
+    def _end(self, ended: Ended) -> None:
+        self.ended = str(ended)
         self.said.put_nowait("")
 
     async def run(self, code: str, names: dict[str, Any], seconds: float) -> dict[str, Any]:
