@@ -89,11 +89,16 @@ def _attempt(policy: Policy) -> Attempt:
 
 
 def _ask(policy: Policy) -> Report:
-    spawned = spawn(policy, {}, module=None)
-    try:
-        return read_selftest(_first_frame(spawned), spawned)
-    finally:
-        spawned.kill()
+    """What the strongest backend that holds saw, as `process.launch` finds it. Raises SandboxRefused."""
+    tried: dict[str, str] = {}
+    while True:
+        spawned = spawn(policy, {}, module=None, failed=tried)
+        try:
+            return read_selftest(_first_frame(spawned), spawned)
+        except SandboxRefused as error:
+            tried[spawned.backend] = str(error)
+        finally:
+            spawned.kill()
 
 
 def _first_frame(spawned: Spawned) -> Frame:
@@ -146,6 +151,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _layers(report: Report) -> Iterator[tuple[str, str]]:
+    yield "started by", _PROGRAMS.get(report.backend, report.backend)
     if report.backend != "none":
         own = ", ".join(report.namespaces) or "none of its own"
         yield "namespaces", own
@@ -167,6 +173,12 @@ def _layers(report: Report) -> Iterator[tuple[str, str]]:
     yield "limits", ", ".join(_limit(*limit) for limit in report.limits.items())
 
 
+_PROGRAMS = {
+    "bubblewrap": "bubblewrap",
+    "namespaces": "this kernel itself, without bubblewrap",
+    "landlock": "this kernel itself, without namespaces",
+    "none": "this kernel itself, without walls",
+}
 _MEMORY_GUARDS = {
     "cgroup": "total memory capped by cgroup",
     "watchdog": "total memory by watchdog, 50 ms",

@@ -80,13 +80,13 @@ def _copy_fonts(policy: Policy, folder: Folder) -> str | None:
 
 
 def unprivileged_uid(policy: Policy) -> int:
-    """Who the code will run as: as root a user that owns nothing, otherwise ourselves."""
+    """Who the code will run as: as root a user that owns nothing, where there is one, else ourselves."""
     if os.getuid() != 0:
         return os.getuid()
     if policy.uid is not None:
         return policy.uid
     uid = _FIRST_UID + int.from_bytes(os.urandom(2))
-    return uid if _is_mapped(uid) else _NOBODY
+    return next(filter(_is_mapped, (uid, _NOBODY)), os.getuid())
 
 
 def orders(

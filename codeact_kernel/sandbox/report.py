@@ -137,7 +137,7 @@ def verify(report: Report, policy: Policy) -> list[str]:
     unmet += _open_doors(report)
     unmet += _network(report, policy)
     unmet += _loose_limits(report, policy)
-    if policy.isolation == "namespaces" or report.backend == "bubblewrap":
+    if policy.isolation == "namespaces" or report.backend in ("bubblewrap", "namespaces"):
         unmet += _missing_namespaces(report)
     elif not report.landlock_abi:
         unmet.append("Landlock is not in force")

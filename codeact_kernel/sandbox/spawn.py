@@ -43,8 +43,8 @@ class Backend:
 
 
 _ALLOWED = {
-    "auto": ("bubblewrap", "landlock"),
-    "namespaces": ("bubblewrap",),
+    "auto": ("bubblewrap", "namespaces", "landlock"),
+    "namespaces": ("bubblewrap", "namespaces"),
     "landlock": ("landlock",),
     "none": ("none",),
 }
@@ -198,7 +198,10 @@ def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
             start_new_session=True,
         )
         ours.pop_all()
-    weaker = [f"A stronger sandbox cannot be had here: {reason}." for reason in failed]
+    tried = (
+        "Made without it" if backend.name == "namespaces" else "A stronger one cannot be had here"
+    )
+    weaker = [f"{tried}: {reason}." for reason in failed]
     notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
     return Spawned(process, wire, backend.name, plan.policy, plan.folder, notes, group, doorway)
 

@@ -122,6 +122,7 @@ def place() -> Iterator[Path]:
         (folder / "lib/codeact_kernel").mkdir(parents=True, exist_ok=True)
         copy(package / part, folder / "lib/codeact_kernel" / part)
     shutil.copytree(PROGRAMS, folder / "programs")
+    break_bwrap(folder / "broken")
     work = folder / "home/work"
     (work / "plain").mkdir(parents=True)
     for name, text in {"data.csv": "a\n", ".env": "KEY=secret", "notebook.ipynb": "{}"}.items():
@@ -130,3 +131,15 @@ def place() -> Iterator[Path]:
         os.chown(path, UID, UID)
     yield folder
     shutil.rmtree(folder)
+
+
+def break_bwrap(folder: Path) -> str:
+    """A PATH on which bwrap fails as it does where namespaces are forbidden."""
+    program = folder / "bwrap"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n"
+    )
+    for path in (program, program.parent):
+        path.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"

@@ -208,34 +208,3 @@ async def test_a_sandbox_that_cannot_start_is_refused_with_its_words(tmp_path: P
     with contextlib.suppress(SandboxRefused):
         (await launch(policy, {}, module=None)).kill()
     assert left_of(tmp_path) == []
-
-
-@pytest.fixture
-def broken_bwrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bwrap that fails as it does where namespaces are forbidden."""
-    program = tmp_path / "bin/bwrap"
-    program.parent.mkdir()
-    program.write_text(
-        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-
-
-@pytest.mark.usefixtures("broken_bwrap")
-async def test_without_namespaces_the_next_backend_is_used_and_it_is_said(start: Start) -> None:
-    """ "auto" becomes Landlock; the report has the grade and bubblewrap's own words."""
-    inside = await start(Policy.strict())
-    assert inside.sandbox.grade == "landlock"
-    assert any("No permissions" in note for note in inside.sandbox.report.notes)
-    assert "PermissionError" in await inside.run("open('/etc/passwd')")
-
-
-@pytest.mark.usefixtures("broken_bwrap")
-async def test_what_was_asked_for_by_name_is_not_replaced(tmp_path: Path) -> None:
-    """isolation="namespaces" is refused in one line that says why and what to do."""
-    policy = replace(Policy.strict(), isolation="namespaces", runtime=tmp_path)
-    with pytest.raises(SandboxRefused, match=r"No permissions.*nothing was run") as refused:
-        await launch(policy, {})
-    assert "\n" not in str(refused.value)
-    assert left_of(tmp_path) == []

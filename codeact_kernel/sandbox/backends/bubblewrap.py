@@ -71,8 +71,12 @@ def orders(plan: Plan) -> dict[str, Any]:
 
 def command(plan: Plan, launcher: list[str]) -> list[str]:
     """bwrap with its options, then the launcher."""
+    return [program() or "bwrap", *options(plan), "--", *launcher]
+
+
+def options(plan: Plan) -> list[str]:
+    """What is shown and what is apart, in bwrap's words; `enclose.py` understands these."""
     return [
-        program() or "bwrap",
         *_isolation(plan),
         *_system(plan),
         *_parents(plan),
@@ -82,8 +86,6 @@ def command(plan: Plan, launcher: list[str]) -> list[str]:
         *_layers(plan),
         "--remount-ro", "/dev",
         "--remount-ro", "/",
-        "--",
-        *launcher,
     ]  # fmt: skip
 
 

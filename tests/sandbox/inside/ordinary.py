@@ -72,7 +72,11 @@ async def main() -> None:
     sandbox = await launch(policy, {}, module="probe_worker")
     answers: asyncio.Queue[bytes] = asyncio.Queue()
     sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
-    seen: dict[str, Any] = {"grade": sandbox.grade, "workspace": sandbox.report.workspace}
+    seen: dict[str, Any] = {
+        "grade": sandbox.grade,
+        "backend": sandbox.report.backend,
+        "workspace": sandbox.report.workspace,
+    }
     for name, program in PROGRAMS.items():
         sandbox.send({"t": "run"}, (program.encode(),))
         reply = json.loads(await asyncio.wait_for(answers.get(), 30))
