@@ -60,7 +60,7 @@ class Settings:
     inject_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     """By host: headers the network proxy adds outside; in a value $NAME is a variable. File only."""
     net_mb: int | None = None
-    """What a sandbox may exchange with the network in all."""
+    """What a kernel's code may exchange with the network in all; None: 1024."""
     log_level: str = "warning"
 
 

@@ -74,7 +74,7 @@ def run(
         if network is None:
             sandbox = await launch(policy, config, waiting)
         else:
-            sandbox = await launch(policy, config, waiting, told=network.told)
+            sandbox = await launch(policy, config, waiting, told=network.told, spent=network.spent)
             network.flush = sandbox.flush_network
         files.sandbox_has(sandbox.report.workspace)
         return sandbox

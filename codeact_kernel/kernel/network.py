@@ -29,13 +29,18 @@ log = logging.getLogger(__name__)
 KINDS = 100
 """So many different requests are kept of one step; the others are counted together."""
 _OTHERS = "(others)"
+LINES = 50_000
+"""So many requests are written to the file; a flood must not fill the disk."""
 
 
 class Network:
-    """One kernel's. `flush` makes the sandbox's proxy tell of what still goes on."""
+    """One kernel's. `flush` makes the sandbox's proxy tell of what still goes on; `spent` are the bytes
+    so far, of all its sandboxes: ending one does not give code a new allowance."""
 
     def __init__(self, journals: Path) -> None:
         self.flush: Callable[[], None] = lambda: None
+        self.spent = 0
+        self._lines = 0
         self._journal = Journal(journals)
         self._name = f"network-{uuid.uuid4().hex[:12]}"
         self._run = ""
@@ -46,9 +51,8 @@ class Network:
     def told(self, record: Record) -> None:
         """One request, or the part of it that is known by now."""
         request = _request(record, self._step)
-        self._journal.write(NetworkUsed(run=self._name, request=request))
-        if self._journal.problem:
-            log.warning("%s", self._journal.problem)
+        self.spent += record.sent + record.received
+        self._write(request)
         if self._run:
             self._keep(request)
 
@@ -62,6 +66,15 @@ class Network:
                 yield from self._drain(event.run)
         if isinstance(event, RunFinished):
             self._run, self._step, self._said = "", 0, set()
+
+    def _write(self, request: NetworkRequest) -> None:
+        self._lines += 1
+        if self._lines <= LINES and not self._journal.problem:
+            self._journal.write(NetworkUsed(run=self._name, request=request))
+            if self._journal.problem:
+                log.warning("%s", self._journal.problem)
+        elif self._lines == LINES + 1:
+            log.warning("the file of network requests is full; later ones are in the notebook only")
 
     def _keep(self, request: NetworkRequest) -> None:
         key = (request.method, request.host, str(request.port), request.path, request.problem)

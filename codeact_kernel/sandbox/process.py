@@ -47,13 +47,14 @@ async def launch(
     *,
     module: str | None = WORKER,
     told: Callable[[Record], None] = lambda record: None,
+    spent: int = 0,
 ) -> Sandbox:
     """A sandbox whose self-test met every demand of `policy`.
 
     `early` is one that was spawned before with the same config and module; one of another policy is
     thrown away here, so nothing made under an older allowlist or limit is ever used. When a backend
     does not hold, the next weaker one that the policy allows is tried. `told` gets a record of each
-    request to the network. Raises SandboxRefused.
+    request to the network; `spent` bytes of what it may exchange are gone already. Raises SandboxRefused.
     """
     if early is not None and early.policy != policy:
         early.kill()
@@ -63,7 +64,7 @@ async def launch(
         spawned = early or spawn(policy, config, module=module, failed=tried)
         early = None
         try:
-            sandbox = await _admit(spawned, told)
+            sandbox = await _admit(spawned, told, spent)
             folders.sweep(policy.runtime)
             cgroups.sweep()
             return sandbox
@@ -75,7 +76,7 @@ async def launch(
             raise
 
 
-async def _admit(spawned: Spawned, told: Callable[[Record], None]) -> Sandbox:
+async def _admit(spawned: Spawned, told: Callable[[Record], None], spent: int) -> Sandbox:
     """Wait for the self-test and judge it. Raises SandboxRefused with the reason as a clause."""
     decoder = Decoder()
     frames = await _first_frames(spawned, decoder)
@@ -83,7 +84,7 @@ async def _admit(spawned: Spawned, told: Callable[[Record], None]) -> Sandbox:
     listener = _listener(spawned)
     sandbox = Sandbox(spawned, report, decoder, frames[1:])
     if listener is not None:
-        sandbox.serve_network(listener, told)
+        sandbox.serve_network(listener, told, spent)
     return sandbox
 
 
@@ -157,13 +158,15 @@ class Sandbox:
         """The process we started; ending it ends the sandbox."""
         return self._spawned.process.pid
 
-    def serve_network(self, listener: socket.socket, told: Callable[[Record], None]) -> None:
+    def serve_network(
+        self, listener: socket.socket, told: Callable[[Record], None], spent: int
+    ) -> None:
         """Pass on what the policy's allowlist allows, until the sandbox ends."""
         from codeact_kernel.sandbox.egress.proxy import Proxy
 
         allowlist = self._spawned.policy.egress
         if allowlist is not None:
-            self._proxy = Proxy(allowlist, told)
+            self._proxy = Proxy(allowlist, told, spent=spent)
             self._proxy.start(listener)
 
     def flush_network(self) -> None:

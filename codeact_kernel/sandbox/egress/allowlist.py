@@ -73,7 +73,7 @@ class Injection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowlist:
-    """`bytes_in_all`: both directions, of one sandbox in its whole life."""
+    """`bytes_in_all`: both directions, of one kernel in its whole life, however many sandboxes it has."""
 
     entries: tuple[Entry, ...]
     injections: tuple[Injection, ...] = ()

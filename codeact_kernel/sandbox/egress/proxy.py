@@ -12,13 +12,13 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
-from codeact_kernel.sandbox.egress import greeting, hosts, messages, upstream
+from codeact_kernel.sandbox.egress import hosts, messages, upstream
 from codeact_kernel.sandbox.egress.allowlist import Allowlist, Injection
 from codeact_kernel.sandbox.egress.log import Log, Record, Request
 from codeact_kernel.sandbox.egress.messages import Head, Malformed
+from codeact_kernel.sandbox.egress.passage import Passage, Spent
 from codeact_kernel.sandbox.egress.upstream import Denied, Streams, Unreachable
 
 log = logging.getLogger(__name__)
@@ -31,23 +31,23 @@ _FAREWELL_SECONDS = 2.0
 _PIECE = 64 * 1024
 
 
-class Spent(Exception):
-    """The sandbox has used up the bytes it may exchange."""
-
-
 class Proxy:
-    """Serves from `start` to `close`. `told` gets a Record of each request, on the event loop."""
+    """Serves from `start` to `close`. `told` gets a Record of each request, on the event loop.
+
+    `spent` are the bytes that sandboxes before this one have used of what the allowlist gives.
+    """
 
     def __init__(
         self,
         allowlist: Allowlist,
         told: Callable[[Record], None],
         *,
+        spent: int = 0,
         resolve: upstream.Resolve = upstream.resolve,
         tls: ssl.SSLContext | None = None,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self.log = Log(told, allowlist.bytes_in_all)
+        self.log = Log(told, allowlist.bytes_in_all - spent)
         self._allowlist = allowlist
         self._resolve = resolve
         self._tls = tls
@@ -126,7 +126,7 @@ class Proxy:
             self._refuse(request, writer, 502, f"{error}.")
         except Spent:
             spent = self._allowlist.bytes_in_all // (1024 * 1024)
-            sentence = f"The {spent} MB this sandbox may exchange with the network are used up."
+            sentence = f"The {spent} MB this notebook may exchange with the network are used up."
             self._refuse(request, writer, 403, f"{sentence} Restart the kernel, or raise net_mb.")
 
     async def _pass_on(
@@ -149,13 +149,12 @@ class Proxy:
         port, tls = self._way(head, injection)
         address, server = await upstream.connect(found, head.host, port, tls)
         request.address = str(address)
+        passage = Passage(request, self.log, (reader, writer), server, self._idle_seconds)
         try:
             if tunnel:
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await self._tunnel(request, (reader, writer), server)
+                await passage.tunnel()
             else:
-                added = injection.headers if injection else ()
-                await self._forward(request, head, added, port, (reader, writer), server)
+                await passage.forward(head, injection.headers if injection else (), port)
         finally:
             server[1].close()
 
@@ -167,111 +166,6 @@ class Proxy:
             return injection.upstream_port, None
         self._tls = self._tls or ssl.create_default_context()
         return injection.upstream_port, self._tls
-
-    async def _tunnel(self, request: Request, client: Streams, server: Streams) -> None:
-        """Bytes both ways until both sides are done, or one breaks, or nothing moves any more."""
-        await _both(
-            self._outward(request, client[0], server[1]),
-            self._copy(request, server[0], client[1], outward=False),
-        )
-
-    async def _outward(
-        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """The client's side of a tunnel: its first words are looked at, the rest is its own."""
-        first = await self._in_time(greeting.checked(reader, request.host))
-        self._count(request, len(first), outward=True)
-        writer.write(first)
-        await self._copy(request, reader, writer, outward=True)
-
-    async def _forward(
-        self,
-        request: Request,
-        head: Head,
-        added: tuple[tuple[str, str], ...],
-        port: int,
-        client: Streams,
-        server: Streams,
-    ) -> None:
-        """One request and its answer; not a byte of the client's goes on after the body."""
-        server[1].write(messages.write_request(head, added, port))
-        if head.expects:
-            client[1].write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        sending = asyncio.create_task(self._send_body(request, head, client[0], server[1]))
-        try:
-            await self._return_answer(request, sending, server[0], client[1])
-        finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await sending
-
-    async def _send_body(
-        self, request: Request, head: Head, reader: asyncio.StreamReader, to: asyncio.StreamWriter
-    ) -> None:
-        async for piece in messages.body(reader, head.length):
-            self._count(request, len(piece), outward=True)
-            to.write(piece)
-            await self._in_time(to.drain())
-
-    async def _return_answer(
-        self,
-        request: Request,
-        sending: asyncio.Task[None],
-        server: asyncio.StreamReader,
-        client: asyncio.StreamWriter,
-    ) -> None:
-        head = asyncio.create_task(self._answer_head(server))
-        try:
-            await asyncio.wait((sending, head), return_when=asyncio.FIRST_COMPLETED)
-            error = sending.exception() if sending.done() else None
-            if error is not None and not isinstance(error, ConnectionError):
-                raise error  # a server that hung up may have answered before it did
-            client.write(await head)
-        finally:
-            head.cancel()
-        with contextlib.suppress(TimeoutError, ConnectionError, Spent):  # the answer has begun
-            await self._copy(request, server, client, outward=False)
-
-    async def _answer_head(self, server: asyncio.StreamReader) -> bytes:
-        interim = True
-        raw = b""
-        while interim:
-            try:
-                found = await self._in_time(server.readuntil(b"\r\n\r\n"))
-                raw, interim = messages.write_answer(found)
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, Malformed):
-                raise Unreachable("the server gave no answer that can be passed on") from None
-        return raw
-
-    async def _copy(
-        self,
-        request: Request,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        outward: bool,
-    ) -> None:
-        while piece := await self._in_time(reader.read(_PIECE)):
-            self._count(request, len(piece), outward=outward)
-            writer.write(piece)
-            await self._in_time(writer.drain())
-        if writer.can_write_eof():
-            writer.write_eof()
-
-    def _count(self, request: Request, size: int, *, outward: bool) -> None:
-        """Raises Spent before what is too much is sent on."""
-        if size > self.log.left:
-            self.log.left = 0
-            raise Spent
-        self.log.left -= size
-        if outward:
-            request.sent += size
-        else:
-            request.received += size
-
-    async def _in_time(self, moving: Coroutine[Any, Any, Any]) -> Any:
-        async with asyncio.timeout(self._idle_seconds):
-            return await moving
 
     def _refuse(
         self, request: Request, writer: asyncio.StreamWriter, status: int, sentence: str
@@ -290,19 +184,6 @@ class Proxy:
             f"{words}\n",
         )
         writer.write("\r\n".join(lines).encode())
-
-
-async def _both(*ways: Coroutine[Any, Any, None]) -> None:
-    """Until both have ended; when one fails the other is ended too."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
-    try:
-        await asyncio.gather(*tasks)
-    except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
-        return  # a side that breaks off, or falls silent, ends a tunnel in the ordinary way
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _farewell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

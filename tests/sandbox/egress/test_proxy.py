@@ -211,6 +211,24 @@ async def test_silence_ends_a_tunnel(far: Far, near: MakeNear) -> None:
     assert answer.endswith(b"\r\n\r\nx")
 
 
+async def test_one_silent_side_is_no_silence(far: Far, near: MakeNear) -> None:
+    """A long answer to a client that says nothing more is not idle, however long it takes."""
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            writer.write(b"x")
+        writer.close()
+
+    server = await asyncio.start_server(slowly, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    here = near(f"127.0.0.1:{port}", idle=0.5)
+    answer = await here.ask(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode(), then=b"y")
+    server.close()
+    assert answer.endswith(b"\r\n\r\nxxxxxxxx")
+
+
 async def test_what_goes_on_is_told_in_parts(far: Far, near: MakeNear) -> None:
     """A flush tells of an open tunnel; what follows is told at its end, so the sums are right."""
     far.closes = False
