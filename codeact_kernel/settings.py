@@ -45,6 +45,10 @@ class Settings:
     """Folder the sandbox sees; "" = the notebook's own."""
     workspace_mode: str = "rw"
     """cow (what code writes is staged), ro, or rw."""
+    mounts: tuple[str, ...] = ()
+    """Further folders code sees: "PATH" (read-only) or "PATH:rw"; in the file also {path, mode}."""
+    devices: tuple[str, ...] = ()
+    """Devices below /dev, written in the same way."""
     memory_mb: int | None = None
     step_seconds: float | None = None
     cell_seconds: float | None = None
@@ -173,7 +177,7 @@ _NUMBERS = {
     "disk_mb": int,
     "net_mb": int,
 }
-_LISTS = {"preload": "module names", "allow_net": "hosts"}
+_LISTS = {"preload": "module names", "allow_net": "hosts", "mounts": "paths", "devices": "paths"}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -226,6 +230,8 @@ def _value(name: str, raw: Any, where: str) -> Any:
         return _switch(name, raw, where)
     if name in _LISTS:
         items = raw.replace(",", " ").split() if isinstance(raw, str) else raw
+        if name in ("mounts", "devices") and isinstance(items, list):
+            items = [_placed(item) for item in items]
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise SettingsError(f"{where}: {name} must be a list of {_LISTS[name]}, not {raw!r}.")
         return tuple(items)
@@ -238,6 +244,13 @@ def _value(name: str, raw: Any, where: str) -> Any:
     if not isinstance(raw, str):
         raise SettingsError(f"{where}: {name} must be text, not {raw!r}.")
     return raw
+
+
+def _placed(item: Any) -> Any:
+    """The table {path, mode} as the text PATH:MODE; anything else as it is."""
+    if isinstance(item, dict) and set(item) <= {"path", "mode"} and "path" in item:
+        return f"{item['path']}:{item.get('mode', 'ro')}"
+    return item
 
 
 def _choice(name: str, raw: Any, where: str) -> str:

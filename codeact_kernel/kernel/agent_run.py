@@ -179,6 +179,7 @@ class Runner:
             record={
                 "profile": policy.profile,
                 "grade": self._link.grade,
+                **_shown(policy),
                 **({} if rules.hosts is None else {"allow_net": list(rules.hosts)}),
             },
         )
@@ -203,6 +204,12 @@ class Runner:
                 say(self._publisher, header, journal.problem)
 
         return emit
+
+
+def _shown(policy: Policy) -> dict[str, Any]:
+    """What of the user's files code could see, beyond what is usual."""
+    mounts = {"mounts": [str(mount) for mount in policy.mounts]} if policy.mounts else {}
+    return {"workspace_mode": policy.workspace_mode, **mounts}
 
 
 def _with(settings: Settings, options: Options) -> Settings:

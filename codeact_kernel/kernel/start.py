@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import CodeActError, SandboxRefused
+from codeact_kernel.sandbox import mounts
 from codeact_kernel.sandbox.plan import unprivileged_uid
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import Spawned, spawn
@@ -81,6 +82,7 @@ def policy_of(settings: Settings, here: Path) -> Policy:
         "cpus": settings.cpus,
         "disk_size": None if settings.disk_mb is None else settings.disk_mb * 1024 * 1024,
         "state": state_path(),
+        "mounts": mounts.parse(settings.mounts, settings.devices),
         "egress": _egress(settings) if settings.allow_net else None,
     }
     return replace(policy, **{name: value for name, value in given.items() if value is not None})

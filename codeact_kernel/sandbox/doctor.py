@@ -52,6 +52,8 @@ class Diagnosis:
             "ok": self.ok,
             "profile": self.policy.profile,
             "isolation": self.policy.isolation,
+            "workspace_mode": self.policy.workspace_mode,
+            "mounts": [str(mount) for mount in self.policy.mounts],
             "attempts": [_attempt_json(attempt) for attempt in self.attempts],
             "gaps": [asdict(gap) for gap in self.gaps],
         }
@@ -133,6 +135,8 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     policy = diagnosis.policy
     yield f"grade: {diagnosis.grade}   (profile {policy.profile}, isolation {policy.isolation})"
+    if policy.mounts:
+        yield f"also shown to code: {', '.join(map(str, policy.mounts))}"
     for attempt in diagnosis.attempts:
         yield ""
         if attempt.report is None:

@@ -103,7 +103,13 @@ def _stage(orders: Mapping[str, Any]) -> None:
     look = orders["look"]
     look["staging"] = overlay.stage(orders["stage"])
     if look["staging"] == "done":
-        look["marks"].clear()  # a copy has other numbers; the folder below it was compared
+        # A copy has other numbers; the folder below it was compared.
+        ours = orders["stage"]["path"]
+        look["marks"] = {
+            path: mark
+            for path, mark in look["marks"].items()
+            if path != ours and not path.startswith(f"{ours}/")
+        }
 
 
 def _grants(orders: Mapping[str, Any]) -> list[tuple[str, str]]:

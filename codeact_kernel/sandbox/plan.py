@@ -38,6 +38,10 @@ class Plan:
     folder: Folder
     visible: Visible
     workspace: Workspace
+    mounts: tuple[Workspace, ...] = ()
+    """The user's further folders."""
+    unshown: tuple[str, ...] = ()
+    """Why some of them are not among these."""
     fonts: str | None = None
     """The file name matplotlib gives its font list, when the folder has a copy of it."""
 
@@ -47,7 +51,18 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self.workspace.notes, *self.visible.notes)
+        return (*self.workspace.notes, *self.unshown, *self.visible.notes)
+
+    @property
+    def folders(self) -> tuple[Workspace, ...]:
+        """Every folder of the user's that is shown: the workspace, and the further ones."""
+        return (*((self.workspace,) if self.workspace.path else ()), *self.mounts)
+
+    @property
+    def devices(self) -> list[tuple[str, bool]]:
+        """Path, and whether it may be written, of each device that is there."""
+        named = [mount for mount in self.policy.mounts if mount.device]
+        return [(m.path, m.writable) for m in named if os.path.exists(m.path)]
 
 
 def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: int) -> Plan:
@@ -56,6 +71,7 @@ def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: 
     gid = uid if uid != os.getuid() else os.getgid()
     visible = visibles.environment(homes, os.getcwd())
     workspace = workspaces.examine(policy, homes, visible)
+    mounts, unshown = workspaces.examine_mounts(policy, visible, workspace)
     folder = folders.make(policy.runtime, uid, gid)
     return Plan(
         policy=policy,
@@ -66,6 +82,8 @@ def draw_up(policy: Policy, config: Mapping[str, Any], module: str | None, uid: 
         folder=folder,
         visible=visible,
         workspace=workspace,
+        mounts=mounts,
+        unshown=unshown,
         fonts=_copy_fonts(policy, folder),
     )
 
@@ -96,11 +114,14 @@ def orders(
     places = environment(plan, scratch)
     look = {
         "canary": plan.folder.canary,
-        "forbidden": ["/", "/usr", "/etc", plan.folder.path, plan.folder.forbidden],
+        "forbidden": [
+            *("/", "/usr", "/etc", plan.folder.path, plan.folder.forbidden),
+            *(str(mount.path) for mount in plan.mounts if mount.mode == "ro"),
+        ],
         "scratch": scratch,
         "workspace": plan.workspace.path,
-        "masked": list(plan.workspace.masked),
-        "marks": dict(plan.workspace.marks),
+        "masked": [path for folder in plan.folders for path in folder.masked],
+        "marks": {k: mark for folder in plan.folders for k, mark in folder.marks.items()},
         "staging": "",
         "limits": list(limits(plan.policy)),
         "tmp": tmp,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import SettingsError
+from codeact_kernel.sandbox.mounts import Mount
 
 if TYPE_CHECKING:
     from codeact_kernel.sandbox.egress.allowlist import Allowlist
@@ -69,6 +70,8 @@ class Policy:
     """ro, rw, or cow: what code writes is staged outside the folder until somebody keeps it."""
     staging: Path | None = None
     """The area (`staging.area`) that takes the writes of mode cow; None: then there is only ro."""
+    mounts: tuple[Mount, ...] = ()
+    """Further folders and devices that are shown."""
     memory: int
     """All processes together; one alone has an eighth less, so that it meets a MemoryError first."""
     step_seconds: float | None

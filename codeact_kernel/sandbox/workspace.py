@@ -91,6 +91,43 @@ def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspa
     )
 
 
+def examine_mounts(
+    policy: Policy, visible: Visible, shown: Workspace
+) -> tuple[tuple[Workspace, ...], tuple[str, ...]]:
+    """The user's further folders as they will be shown, and sentences about those that will not."""
+    found: list[Workspace] = []
+    notes: list[str] = []
+    for mount in policy.mounts:
+        path = os.path.realpath(mount.path)
+        others = [place.path for place in (shown, *found) if place.path]
+        if mount.device:
+            if not os.path.exists(path):
+                notes.append(f"{mount.path} does not exist, so it is not shown to code.")
+        elif not os.path.isdir(path):
+            notes.append(f"{mount.path} is no folder, so it is not shown to code.")
+        elif any(is_below(path, other) or is_below(other, path) for other in others):
+            notes.append(f"{path} overlaps another folder that is shown, so it is not shown apart.")
+        else:
+            writable = mount.writable and not is_imported(path, visible)
+            found.append(_mount(path, "rw" if writable else "ro", visible))
+    return tuple(found), tuple(notes)
+
+
+def _mount(path: str, mode: str, visible: Visible) -> Workspace:
+    masked, _ = _secrets(path)
+    kept = {*_protected(path)[0], *_installed(path, visible)} if mode == "rw" else set()
+    left = tuple(sorted(kept - set(masked)))
+    owner = os.stat(path)
+    return Workspace(
+        path=path,
+        mode=mode,
+        owner=(owner.st_uid, owner.st_gid),
+        masked=tuple(masked),
+        kept=left,
+        marks={name: mark for name in (path, *left) if (mark := _mark(name))},
+    )
+
+
 def _unfit(path: str, homes: tuple[str, ...], runtime: str) -> str | None:
     """Why this folder cannot be shown, as a sentence; None when it can."""
     if not os.path.isdir(path):

@@ -17,6 +17,7 @@ from codeact_kernel.sandbox.folder import ETC_STUBS
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below
+from codeact_kernel.sandbox.workspace import Workspace
 
 SCRATCH = "/scratch"
 _STAGING = "/staging"
@@ -82,8 +83,9 @@ def options(plan: Plan) -> list[str]:
         *_parents(plan),
         *_etc(plan),
         *_environment(plan),
-        *_workspace(plan),
+        *(option for shown in plan.folders for option in _folder(shown, plan)),
         *_layers(plan),
+        *_devices(plan),
         "--remount-ro", "/dev",
         "--remount-ro", "/",
     ]  # fmt: skip
@@ -132,30 +134,29 @@ def _tmpfs(path: str, size: int, mode: str) -> list[str]:
 
 def _parents(plan: Plan) -> list[str]:
     """Folders on the way to what is mounted, open to all: bwrap's own would be root's alone."""
-    shown = [*ETC, *plan.visible.paths, *([plan.workspace.path] if plan.workspace.path else [])]
+    shown = [*ETC, *plan.visible.paths, *(folder.path or "/" for folder in plan.folders)]
     parents = set()
     for path in shown:
-        while (path := os.path.dirname(path)) != "/":
+        while (path := os.path.dirname(path)) not in ("/", "/dev"):
             parents.add(path)
     return [part for path in sorted(parents) for part in ("--perms", "0755", "--dir", path)]
 
 
 def _environment(plan: Plan) -> list[str]:
     """The Python environment; what lies in the workspace is mounted after that."""
-    above = [path for path in plan.visible.paths if not _in_workspace(path, plan)]
+    above = [path for path in plan.visible.paths if not _in_folders(path, plan)]
     return [part for path in above for part in ("--ro-bind", os.path.realpath(path), path)]
 
 
-def _workspace(plan: Plan) -> list[str]:
-    """The folder, then what in it is protected from being written, then what is hidden."""
-    shown = plan.workspace
+def _folder(shown: Workspace, plan: Plan) -> list[str]:
+    """A folder of the user's, then what in it is protected from being written, then what is hidden."""
     if shown.path is None:
         return []
     options = ["--bind" if shown.mode == "rw" else "--ro-bind", shown.path, shown.path]
     for path in shown.kept:
         options += ["--ro-bind", path, path]
     for path in plan.visible.paths:
-        if _in_workspace(path, plan) and path != shown.path:
+        if is_below(path, shown.path) and path != shown.path:
             options += ["--ro-bind", os.path.realpath(path), path]
     for path in shown.masked:
         blank = plan.folder.blank_folder if os.path.isdir(path) else plan.folder.blank_file
@@ -195,8 +196,12 @@ def _stage(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _in_workspace(path: str, plan: Plan) -> bool:
-    return plan.workspace.path is not None and is_below(path, plan.workspace.path)
+def _devices(plan: Plan) -> list[str]:
+    return [part for path, _ in plan.devices for part in ("--dev-bind", path, path)]
+
+
+def _in_folders(path: str, plan: Plan) -> bool:
+    return any(folder.path and is_below(path, folder.path) for folder in plan.folders)
 
 
 def _swapped(plan: Plan) -> list[tuple[str, int, int]]:
@@ -204,13 +209,14 @@ def _swapped(plan: Plan) -> list[tuple[str, int, int]]:
     if not plan.drops:
         return []
     swapped = []
-    if plan.workspace.path is not None:
-        swapped.append((plan.workspace.path, *plan.workspace.owner))
-        if plan.workspace.mode == "cow":
-            swapped.append((f"{_STAGING}/lower", *plan.workspace.owner))
+    for folder in plan.folders:
+        if folder.path is not None:
+            swapped.append((folder.path, *folder.owner))
+    if plan.workspace.mode == "cow":
+        swapped.append((f"{_STAGING}/lower", *plan.workspace.owner))
     for path in plan.visible.paths:
         found = os.stat(path)
-        if not _in_workspace(path, plan) and not _open_to_all(found.st_mode):
+        if not _in_folders(path, plan) and not _open_to_all(found.st_mode):
             swapped.append((path, found.st_uid, found.st_gid))
     return swapped
 
@@ -224,9 +230,11 @@ def _grants(plan: Plan) -> list[tuple[str, str]]:
     writable = [_TMP, SCRATCH, "/dev/shm"]  # noqa: S108
     if plan.workspace.path is not None and plan.workspace.mode != "ro":
         writable.append(plan.workspace.path)
+    writable += [folder.path for folder in plan.mounts if folder.path and folder.mode == "rw"]
     devices = ("null", "zero", "full", "random", "urandom", "ptmx", "pts")
     return [
         ("/", "read"),
         *((path, "write") for path in writable),
         *((f"/dev/{name}", "device") for name in devices),
+        *((path, "device") for path, writable in plan.devices if writable),
     ]

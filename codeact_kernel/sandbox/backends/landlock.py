@@ -52,10 +52,10 @@ def orders(plan: Plan) -> dict[str, Any]:
             "guard": True,
             "shared": True,
             "count_tasks": not plan.drops,
-            "grants": [*_environment(plan), (scratch, "write"), *_workspace(plan.workspace)],
+            "grants": [*_environment(plan), (scratch, "write"), *_users(plan)],
         },
     )
-    orders["look"]["masked"] = list(_hidden_files(plan.workspace))
+    orders["look"]["masked"] = [p for folder in plan.folders for p in _hidden_files(folder)]
     return orders
 
 
@@ -94,6 +94,14 @@ def _environment(plan: Plan) -> Iterator[Grant]:
         yield f"/dev/{name}", "device"
     if plan.fonts:
         yield plan.folder.fonts, "read"
+
+
+def _users(plan: Plan) -> Iterator[Grant]:
+    """The user's folders and devices."""
+    for folder in plan.folders:
+        yield from _workspace(folder)
+    for path, writable in plan.devices:
+        yield os.path.realpath(path), "device" if writable else "read"
 
 
 def _workspace(shown: Workspace) -> Iterator[Grant]:
