@@ -85,3 +85,34 @@ def test_nothing_is_left_of_an_ordinary_users_sandboxes(seen: dict[str, Any]) ->
         time.sleep(0.01)
     folders = Path(tempfile.gettempdir()).glob("codeact-sandbox-*")
     assert not [path for path in folders if path.stat().st_uid == UID]
+
+
+def test_an_ordinary_users_writes_are_staged(place: Path) -> None:
+    """Mode cow needs no root: writes wait in the area until they are put in place as the user."""
+    work = place / "home/work"
+    for name in ("new", "plain/new"):
+        (work / name).unlink(missing_ok=True)
+    result = subprocess.run(
+        [SYSTEM_PYTHON, "-B", place / "programs/ordinary_cow.py", work, place / "home/state"],
+        env={"PYTHONPATH": f"{place}/lib:{place}/programs"},
+        user=UID,
+        group=UID,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    seen = json.loads(result.stdout)
+    assert seen["staging"] == "done"
+    assert seen["workspace"] == "cow"
+    assert seen["env"] == "PermissionError"
+    assert "new" not in seen["before"]
+    assert seen["kept"] == ["data.csv", "new"]
+    assert seen["refused"] == [".hook"]
+    assert (work / "new").stat().st_uid == UID
+    assert (work / "data.csv").read_text().endswith("more")
+    assert not (work / ".hook").exists()
+    assert list((place / "home/state/staged").iterdir()) == []
+    (work / "data.csv").write_text("a\n")
