@@ -8,12 +8,15 @@ this kernel; nothing from inside comes near `trusted`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codeact_kernel.kernel.display import bundles, terminal
-from codeact_kernel.kernel.display.widgets import Refused, Widgets
+from codeact_kernel.kernel.display import terminal
 from codeact_kernel.kernel.messages import to_json
 from codeact_kernel.kernel.requests import Said
+
+if TYPE_CHECKING:
+    from codeact_kernel.kernel.display.widgets import Widgets
 
 TRUSTED = (
     "Displays are shown as they are from now on, until this kernel ends or "
@@ -21,7 +24,6 @@ TRUSTED = (
     "in it."
 )
 DISTRUSTED = "Displays are cleaned again. What was shown before stays as it is."
-_SIMPLE = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"})
 _BUNDLES = frozenset({"display_data", "update_display_data", "execute_result"})
 _LISTED = 8
 
@@ -38,12 +40,12 @@ class Firewall:
 
     def __init__(self) -> None:
         self.trusted = False
-        self._widgets = Widgets(_clean_output)
+        self._widgets: Widgets | None = None
         self._streams = terminal.Streams()
 
     def forget(self) -> None:
         """The sandbox is gone. Trust stays: it was given to this notebook's displays."""
-        self._widgets.forget()
+        self._widgets = None
         self._streams.forget()
 
     def stream(self, parent: str, name: str, text: str) -> str:
@@ -68,15 +70,19 @@ class Firewall:
         data = said.value["data"]
         if data.keys() <= {"text/plain"} and not _needs_look(said):
             return Cleaned(said)
-        kept, removed = bundles.clean_data(data)
+        kept, removed = _bundles().clean_data(data)
         metadata = said.value.get("metadata")
-        shown = bundles.clean_metadata(metadata, kept)
+        shown = _bundles().clean_metadata(metadata, kept)
         if kept == data and shown == (metadata if metadata is not None else {}):
             return Cleaned(said)
         value = {**said.value, "data": kept, "metadata": shown}
         return Cleaned(_with(said, value), tuple(sorted(removed)))
 
     def _comm(self, said: Said) -> Cleaned:
+        from codeact_kernel.kernel.display.widgets import Refused, Widgets
+
+        if self._widgets is None:
+            self._widgets = Widgets(_clean_output)
         try:
             match said.type:
                 case "comm_open":
@@ -100,7 +106,7 @@ class Firewall:
             return _execute_reply(said)
         data = said.value.get("data")
         if isinstance(data, dict):  # inspect_reply
-            value = {**said.value, "data": bundles.clean_data(data)[0], "metadata": {}}
+            value = {**said.value, "data": _bundles().clean_data(data)[0], "metadata": {}}
             return _with(said, value)
         return _without_controls(said)
 
@@ -117,13 +123,20 @@ def note(removed: tuple[str, ...]) -> Said:
     return Said("display_data", to_json(value), value)
 
 
+def _bundles() -> ModuleType:
+    """Imported with the first rich display: most kernels show text for a while."""
+    from codeact_kernel.kernel.display import bundles
+
+    return bundles
+
+
 def _with(said: Said, value: dict[str, Any]) -> Said:
     return said._replace(content=to_json(value), value=value)
 
 
 def _needs_look(said: Said) -> bool:
     """Whether a plain text could need cleaning, without walking through it."""
-    text = bundles.joined(said.value["data"].get("text/plain", ""))
+    text = said.value["data"].get("text/plain", "")
     return not isinstance(text, str) or terminal.may_hold_controls(said.content)
 
 
@@ -139,8 +152,8 @@ def _clean_output(output: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[
     data = output.get("data")
     if not isinstance(data, dict):
         return terminal.clean_all(dict(output)), frozenset()
-    kept, removed = bundles.clean_data(data)
-    metadata = bundles.clean_metadata(output.get("metadata"), kept)
+    kept, removed = _bundles().clean_data(data)
+    metadata = _bundles().clean_metadata(output.get("metadata"), kept)
     return {**output, "data": kept, "metadata": metadata}, removed
 
 
@@ -162,7 +175,7 @@ def _payloads(payloads: Any) -> list[dict[str, Any]]:
     for each in payloads if isinstance(payloads, list) else []:
         match each:
             case {"source": "page", "data": dict(data)}:
-                kept, _ = bundles.clean_data(data)
+                kept, _ = _bundles().clean_data(data)
                 start = each.get("start")
                 found.append(
                     {"source": "page", "data": kept, "start": start if type(start) is int else 0}
@@ -182,7 +195,7 @@ def _expressions(given: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, each in (given if isinstance(given, dict) else {}).items():
         if isinstance(each, dict) and isinstance(each.get("data"), dict):
-            kept, _ = bundles.clean_data(each["data"])
+            kept, _ = _bundles().clean_data(each["data"])
             found[name] = {"status": "ok", "data": kept, "metadata": {}}
         else:
             found[name] = terminal.clean_all(each)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from html import escape
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 from codeact_kernel.kernel.display import css
 
@@ -134,7 +134,7 @@ class _Writer:
         for key, value in attributes.items():
             kept = self._attribute(name, key, value)
             if kept is not None:
-                found.append(f" {key}={quoteattr(kept)}")
+                found.append(f" {key}={_quoted(kept)}")
         return found
 
     def _attribute(self, name: str, key: str, value: str) -> str | None:
@@ -183,7 +183,7 @@ class _Writer:
         if self._sheet is not None:
             self._sheet.append(text)
         else:
-            self.out.append(escape(text))
+            self.out.append(escape(text, quote=False))
 
     def end(self, name: str) -> None:
         if self._skip:
@@ -194,8 +194,12 @@ class _Writer:
             text, self._sheet = "".join(self._sheet), None
             if css.acts(text):
                 self.removed.add("style that loads")
-            self.out.append(escape(css.sheet(text, f".{self._scope}")))
+            self.out.append(escape(css.sheet(text, f".{self._scope}"), quote=False))
         self.out.append(f"</{name}>")
+
+
+def _quoted(value: str) -> str:
+    return f'"{escape(value)}"'
 
 
 _OF_THE_PAGE = re.compile(r"(?:jp|lm|p|cm|bp\d*|codeact|jupyter|CodeMirror)(?:-|$)", re.I)
