@@ -23,7 +23,7 @@ from codeact_kernel.trace.events import (
     Observed,
     RunFinished,
 )
-from codeact_kernel.trace.text import harmless_markdown
+from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.values import Outcome, Status
 
 

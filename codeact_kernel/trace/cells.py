@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.trace import digest
+from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.records import request_record, run_record, step_record
-from codeact_kernel.trace.text import harmless_markdown
 from codeact_kernel.trace.values import Run, Step
 
 VERSION = 1

@@ -1,4 +1,4 @@
-"""What outputs say in plain text, and markdown that loads nothing.
+"""What outputs say in plain text.
 
 Rule: pure functions of their arguments; the same outputs give the same text for ever, because
 saved traces refer to it by hash.
@@ -30,15 +30,6 @@ def joined(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "".join(value)
     return value
-
-
-def harmless_markdown(text: str) -> str:
-    """Markdown from a model with images and HTML made visible text.
-
-    Whoever reads the notebook would load a picture from wherever the model says, and its address
-    can carry data out. There is no exception for code blocks: renderers differ in where one ends.
-    """
-    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text.replace("![", "!\\["))
 
 
 def _plain(output: Output) -> str:

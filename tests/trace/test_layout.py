@@ -34,7 +34,8 @@ from codeact_kernel.trace.events import (
     StepStarted,
 )
 from codeact_kernel.trace.layout import Layout
-from codeact_kernel.trace.text import harmless_markdown, without_ansi
+from codeact_kernel.trace.markdown import harmless_markdown
+from codeact_kernel.trace.text import without_ansi
 from codeact_kernel.trace.values import (
     Image,
     Message,
@@ -198,15 +199,19 @@ def test_cell_ids_are_always_valid() -> None:
 
 
 def test_markdown_of_a_model_loads_nothing() -> None:
-    """Images and HTML become visible text: their addresses could carry data out."""
-    for text in ("![x](http://a/?secret)", "<img src='http://a'>", "```\n<img src=x>\n```", "<!--"):
+    """Images, links and HTML become visible text: their addresses could carry data out."""
+    for text in (
+        "![x](http://a/?secret)",
+        "<img src='http://a'>",
+        "\\<img src='http://a'>",
+        "<!--",
+    ):
         shown = harmless_markdown(text)
-        assert "![" not in shown
-        assert "<i" not in shown.replace("\\<i", "")
-    assert (
-        harmless_markdown("a < b, **bold**, [link](http://a)")
-        == "a < b, **bold**, [link](http://a)"
-    )
+        assert "](" not in shown
+        assert "<i" not in shown
+        assert "<!" not in shown
+    assert harmless_markdown("a < b, **bold**, `a[0]`") == "a < b, **bold**, `a[0]`"
+    assert harmless_markdown("[link](http://a)") == "link (http://a)"
 
 
 def test_a_digest_depends_on_every_word() -> None:
