@@ -180,6 +180,7 @@ class Runner:
                 "profile": policy.profile,
                 "grade": self._link.grade,
                 **_shown(policy),
+                **({"display": "trusted"} if self._relay.firewall.trusted else {}),
                 **({} if rules.hosts is None else {"allow_net": list(rules.hosts)}),
             },
         )
