@@ -184,16 +184,25 @@ attempt("a child process")(shell)
 
 
 async def test_two_sandboxes_do_not_mix(index: int) -> None:
-    """At the same time one reaches what the other is refused, and each is told its own."""
+    """At the same time one reaches what the other is refused, and each is told its own.
+
+    One has bubblewrap's namespaces, the other our own.
+    """
     told: dict[str, list[Record]] = {"one": [], "other": []}
     entries = {"one": f"127.0.0.1:{index}", "other": "example.org"}
+    failed = {"one": {"bubblewrap": "not wanted"}, "other": {}}
     sandboxes = {
         name: await launch(
-            allowing(entry), {"preload": []}, module="probe_worker", told=told[name].append
+            allowing(entry),
+            {"preload": []},
+            spawn(allowing(entry), {"preload": []}, module="probe_worker", failed=failed[name]),
+            module="probe_worker",
+            told=told[name].append,
         )
         for name, entry in entries.items()
     }
     try:
+        assert sandboxes["one"].report.backend == "namespaces"
         url = f"http://127.0.0.1:{index}/greeting.txt"
         program = f"import urllib.request\nanswer = urllib.request.urlopen({url!r}).read().decode()"
         answers = {name: await Inside(box).run(program) for name, box in sandboxes.items()}

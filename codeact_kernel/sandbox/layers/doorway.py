@@ -7,10 +7,7 @@ another (bind and listen are refused), and whoever connects to it speaks to the 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import socket
-import struct
 
 PORT = 3128
 """As proxies have it by custom. Nothing else of the sandbox's network listens."""
@@ -18,14 +15,11 @@ ADDRESS = ("127.0.0.1", PORT)
 FAMILIES = (socket.AF_INET,)
 """What code may then open, as connected streams."""
 _WAITING = 64
-_SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
-_UP = 0x1 | 0x40
 
 
 def hand_out(channel: int) -> None:
     """Listen, send the listener through the descriptor `channel`, keep neither. Raises OSError."""
     with socket.socket(fileno=channel) as outside, socket.socket() as listener:
-        _raise_loopback(listener)
         listener.bind(ADDRESS)
         listener.listen(_WAITING)
         socket.send_fds(outside, [b"d"], [listener.fileno()])
@@ -43,12 +37,3 @@ def take(channel: socket.socket) -> socket.socket:
         listener.close()
         raise OSError("what came is not the listener")
     return listener
-
-
-def _raise_loopback(any_socket: socket.socket) -> None:
-    """Where it is down and we may. Where it stays down, the self-test finds no way to the proxy."""
-    with contextlib.suppress(OSError):
-        name = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, name))[1]
-        if flags & _UP != _UP:
-            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _UP))
