@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Session, drain, started
+from tests.e2e.test_agent import agent, step
+from tests.scripted_server import serving
 
 LOST = "All variables are lost; a fresh sandbox is starting."
 
@@ -72,3 +75,15 @@ def test_memory_that_one_process_asks_too_much_of_is_an_ordinary_error(small: Se
     small.run("kept = 1")
     assert small.run("bytearray(1 << 30)").error["ename"] == "MemoryError"
     assert small.run("kept").value == "1"
+
+
+def test_the_model_is_told_and_goes_on(small: Session) -> None:
+    """A step that reaches the limit is an observation with the same sentence; the next one runs afresh."""
+    fresh = "final_answer('kept' in globals())"
+    with serving(step("kept = 1" + MEMORY), step(fresh)) as server:
+        result = small.run(agent(server.url, "Use a lot."))
+    assert result.reply["status"] == "ok"
+    told = json.dumps(server.requests[1]["messages"][-1])
+    assert "memory limit of 256 MB" in told
+    assert LOST in told
+    assert "False" in "".join(result.displays)
