@@ -143,7 +143,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"{attempt.isolation}: cannot be had: {attempt.refused}"
             continue
         yield f"{attempt.isolation}: holds, seen from inside in {attempt.milliseconds:.0f} ms"
-        yield from (f"  {name:<13} {text}" for name, text in _layers(attempt.report))
+        yield from (f"  {name:<13} {text}" for name, text in _layers(attempt.report, policy))
         yield from (f"  note          {note}" for note in attempt.report.notes)
     if diagnosis.gaps:
         yield ""
@@ -154,7 +154,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
                 yield f"    {gap.remedy}"
 
 
-def _layers(report: Report) -> Iterator[tuple[str, str]]:
+def _layers(report: Report, policy: Policy) -> Iterator[tuple[str, str]]:
     yield "started by", _PROGRAMS.get(report.backend, report.backend)
     if report.backend != "none":
         own = ", ".join(report.namespaces) or "none of its own"
@@ -173,7 +173,11 @@ def _layers(report: Report) -> Iterator[tuple[str, str]]:
     yield "writes", f"outside: {', '.join(written) or 'refused everywhere'}"
     yield "workspace", report.workspace
     yield "processes", _count(report.processes)
-    yield "memory", _MEMORY_GUARDS[report.memory_guard]
+    guard = _MEMORY_GUARDS[report.memory_guard]
+    yield "memory", guard.format(size=f"{policy.memory // MIB} MB")
+    if report.memory_guard != "none":
+        added = f"{policy.disk_size // MIB} MB, {policy.disk_files:,} files"
+        yield "disk", f"what code adds is capped by watchdog: {added}"
     yield "limits", ", ".join(_limit(*limit) for limit in report.limits.items())
 
 
@@ -184,8 +188,8 @@ _PROGRAMS = {
     "none": "this kernel itself, without walls",
 }
 _MEMORY_GUARDS = {
-    "cgroup": "total memory capped by cgroup",
-    "watchdog": "total memory by watchdog, 50 ms",
+    "cgroup": "total memory capped by cgroup: {size}",
+    "watchdog": "total memory capped by watchdog, 50 ms: {size}",
     "none": "total memory not capped",
 }
 

@@ -54,11 +54,10 @@ def _disk(spawned: Spawned, report: Report) -> Iterator[Gauge]:
             since=0.0,
             pids=_pids(spawned),
         )
-    if place := _written_to(policy, report):
-        path, since = place
+    for path, place, since in _written_to(policy, report):
         yield Quota(
             path,
-            "the notebook's folder",
+            place,
             size=policy.disk_size,
             files=policy.disk_files,
             since=since,
@@ -66,13 +65,16 @@ def _disk(spawned: Spawned, report: Report) -> Iterator[Gauge]:
         )
 
 
-def _written_to(policy: Policy, report: Report) -> tuple[str, float] | None:
-    """Where on disk writes to the workspace end up, and since when what changed there is code's doing."""
+def _written_to(policy: Policy, report: Report) -> Iterator[tuple[str, str, float]]:
+    """Folders on disk, what they are called, since when what changed there is code's doing."""
+    now = time.time() - 1
     if policy.workspace is not None and report.workspace in ("rw", "partly"):
-        return str(policy.workspace.resolve()), time.time() - 1
-    if policy.staging is not None and report.workspace == "cow":
-        return f"{policy.staging}/upper", 0.0
-    return None
+        yield str(policy.workspace.resolve()), "the notebook's folder", now
+    elif policy.staging is not None and report.workspace == "cow":
+        yield f"{policy.staging}/upper", "the notebook's folder", 0.0
+    for mount in policy.mounts:
+        if mount.writable and not mount.device:
+            yield mount.path, mount.path, now
 
 
 def _pids(spawned: Spawned) -> Callable[[], list[int]]:
