@@ -8,6 +8,7 @@ belongs to whoever ran last.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 
 from codeact_kernel.kernel.agent_cell import FilesCell
@@ -39,6 +40,8 @@ class Files:
         self._staging = staging
         self._mode = mode
         self._own = True
+        self._lock = threading.Lock()
+        """`act` works in a thread; a sandbox may end meanwhile."""
         self._hinted = False
         self._seen = mode
         """The mode the self-test of the last sandbox saw."""
@@ -96,13 +99,15 @@ class Files:
             shown = {"ro": "read-only", "rw": "with everything it writes put in place at once"}
             return NO_STAGING.format(mode=shown.get(self._seen, "not at all"))
         try:
-            return _carry_out(staging, cell)
+            with self._lock:
+                return _carry_out(staging, cell)
         except (TooMuch, OSError) as error:
             return f"What is staged cannot be read: {error}. It lies in {staging.area.upper}."
 
     def _settle(self, staging: Staging, *, own: bool, since: float | None = None) -> list[str]:
         try:
-            outcome = staging.settle(own=own, since=since)
+            with self._lock:
+                outcome = staging.settle(own=own, since=since)
         except TooMuch as error:
             return [f"{error}, so nothing of it is put in place; it lies in {staging.area.upper}."]
         except OSError as error:
@@ -112,7 +117,8 @@ class Files:
 
     def _quietly(self, act: Callable[[], None]) -> None:
         try:
-            act()
+            with self._lock:
+                act()
         except (TooMuch, OSError) as error:
             log.warning("the staging area cannot be looked after: %s", error)
 

@@ -122,6 +122,18 @@ def test_what_is_kept_is_what_was_listed(place: Area, upper: Path, folder: Path)
     assert staging.keep().done == ("report.txt",)
 
 
+def test_bytes_that_change_while_they_are_read_are_not_put_in_place(
+    place: Area, upper: Path, folder: Path
+) -> None:
+    """Between reading and renaming somebody is asked whether it is still the same file."""
+    (upper / "x").write_text("x")
+    source = os.open(upper / "x", os.O_RDONLY)
+    with Tree(str(folder)) as tree, pytest.raises(Refused, match="writing"):
+        tree.put_file("x", source, 0o644, lambda: False)
+    os.close(source)
+    assert sorted(os.listdir(folder)) == ["data.csv", "sub"]
+
+
 def test_protected_names_are_never_put_in_place_by_themselves(
     place: Area, upper: Path, folder: Path
 ) -> None:

@@ -13,7 +13,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from codeact_kernel.sandbox.staging.layer import FOLDER
 from codeact_kernel.sandbox.staging.protected import is_protected
@@ -70,8 +70,13 @@ class Tree:
         with self._parent(path) as (folder, name):
             return os.readlink(name, dir_fd=folder)
 
-    def put_file(self, path: str, source: int, mode: int) -> None:
-        """A copy of `source` at `path`, whatever was there but a folder. Raises Refused, OSError."""
+    def put_file(
+        self, path: str, source: int, mode: int, still: Callable[[], bool] = lambda: True
+    ) -> None:
+        """A copy of `source` at `path`, whatever was there but a folder. Raises Refused, OSError.
+
+        `still` is asked when it has been read and before it is put in place.
+        """
         with self._parent(path, make=True) as (folder, name):
             fresh = f".codeact-{secrets.token_hex(8)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,6 +84,8 @@ class Tree:
             try:
                 try:
                     _copy(source, handle)
+                    if not still():
+                        raise Refused("code is writing to it; list it again")
                     self._own(handle)
                     os.fchmod(handle, mode & 0o777)
                 finally:

@@ -92,8 +92,13 @@ def _entry(seen: os.stat_result, kind: str = "") -> Entry:
         kind=kind or _kind(seen),
         size=seen.st_size,
         mode=stat.S_IMODE(seen.st_mode) & 0o777,
-        stamp=f"{seen.st_ino}:{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ctime_ns}:{seen.st_mode:o}",
+        stamp=stamp(seen),
     )
+
+
+def stamp(seen: os.stat_result) -> str:
+    """Of a file: another one after each write. The time of change cannot be set by code."""
+    return f"{seen.st_ino}:{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ctime_ns}:{seen.st_mode:o}"
 
 
 def _folder(handle: int) -> Entry:

@@ -205,7 +205,7 @@ class Staging:
                 if not reason:
                     reason = self._objection(tree, change, force=force, told=told, exact=exact)
                 if not reason:
-                    reason = _attempt(lambda c=change: _put(upper, tree, c))  # type: ignore[misc]
+                    reason = _attempt(lambda c=change: _put(upper, tree, c, told))  # type: ignore[misc]
                 if reason:
                     refused.append((change.path, reason))
                     continue
@@ -246,7 +246,8 @@ def now() -> float:
     return time.time()
 
 
-def _put(upper: Tree, tree: Tree, change: Change) -> None:
+def _put(upper: Tree, tree: Tree, change: Change, told: bool) -> None:
+    """`told`: the user has decided about these very bytes, so no others are put in place."""
     path, entry = change.path, change.entry
     if change.act == "deleted":
         tree.delete(path)
@@ -263,7 +264,12 @@ def _put(upper: Tree, tree: Tree, change: Change) -> None:
     else:
         source = upper.open_file(path)
         try:
-            tree.put_file(path, source, entry.mode)
+            tree.put_file(
+                path,
+                source,
+                entry.mode,
+                lambda: not told or layer.stamp(os.fstat(source)) == entry.stamp,
+            )
         finally:
             os.close(source)
 
