@@ -7,6 +7,7 @@ Options:
   not GRADE              it makes no sense there (namespaces, landlock)
   xfail WHERE: reason    a known gap, which must stay one until it is closed (root-landlock,
                          user-landlock ...)
+  ends                   it may end its sandbox
   needs MODULE           skipped where the module is not installed
 """
 
@@ -30,6 +31,7 @@ class Program:
     never: frozenset[str] = frozenset()
     gaps: dict[str, str] = field(default_factory=dict)
     needs: str = ""
+    ends: bool = False
 
     @property
     def id(self) -> str:
@@ -70,7 +72,7 @@ def _program(kind: str, header: str, code: str) -> Program:
             never.add(option.removeprefix("not "))
         elif option.startswith("needs "):
             needs = option.removeprefix("needs ")
-        elif option not in ("bites", "alone"):
+        elif option not in ("bites", "alone", "ends"):
             raise ValueError(f"{kind}: {name}: what is {option!r}?")
     return Program(
         kind=kind,
@@ -81,4 +83,5 @@ def _program(kind: str, header: str, code: str) -> Program:
         never=frozenset(never),
         gaps=gaps,
         needs=needs,
+        ends="ends" in options,
     )
