@@ -23,7 +23,7 @@ def publish(kind, content):
     forge({{"t": "publish", "type": kind, "parent": ME}}, b"{{}}", json.dumps(content).encode())
 def raw_send(data):
     link._socket.sendall(data)
-    time.sleep(5)
+    time.sleep(0.5)
 """
 PUBLISHED = {
     "status", "stream", "execute_input", "execute_result", "display_data", "update_display_data",

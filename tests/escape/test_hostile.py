@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.escape.corpus import Program, programs
+from tests.escape.corpus import HERE, Program, programs
 from tests.escape.outside import Outside
+from tests.escape.table import rows
 
 CORPUS = programs("programs")
 
@@ -35,3 +36,9 @@ def test_the_corpus_is_a_corpus() -> None:
     """It is as large as it is said to be, and a third of it is known to bite."""
     assert len(CORPUS) >= 120
     assert sum(program.bites for program in CORPUS) >= len(CORPUS) // 3
+
+
+def test_the_threat_model_says_what_the_corpus_says() -> None:
+    """The table in the documentation has a row for each class, with the numbers of today."""
+    text = (HERE.parents[1] / "docs/threat-model.md").read_text()
+    assert [row for row in rows() if row not in text] == []
