@@ -66,7 +66,7 @@ def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspa
     mode = policy.workspace_mode
     if mode == "cow" and policy.staging is None:
         mode = "ro"
-    if mode == "rw" and is_imported(path, visible):
+    if mode != "ro" and is_imported(path, visible):
         mode = "ro"
         notes.append(
             f"{path} is read-only for code, because the kernel itself imports modules from there."

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from codeact_kernel.sandbox import plan as plans
+from codeact_kernel.sandbox import visible as visibles
+from codeact_kernel.sandbox import workspace as workspaces
 from codeact_kernel.sandbox.layers import overlay
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.staging import area as areas
 from codeact_kernel.sandbox.staging.area import About, Area
+from codeact_kernel.sandbox.visible import package_folder
 from tests.sandbox.conftest import Start
 from tests.sandbox.test_walls import TRY
 
@@ -132,3 +135,13 @@ def test_a_folder_replaced_while_it_is_mounted_is_refused(workspace: Path) -> No
     """What is staged over is the folder that was looked at, or the launcher ends."""
     with pytest.raises(OSError, match="replaced"):
         overlay.stage({"lower": str(workspace), "mark": [1, 1]})
+
+
+def test_a_folder_the_kernel_imports_from_takes_no_writes(tmp_path: Path) -> None:
+    """What the user's own cells leave there would run outside without anybody's decision."""
+    folder = Path(package_folder()).parent
+    policy = replace(Policy.strict(folder), workspace_mode="cow", staging=tmp_path)
+    homes = ("/home/somebody",)
+    shown = workspaces.examine(policy, homes, visibles.environment(homes, "/"))
+    assert shown.mode == "ro"
+    assert "imports modules" in " ".join(shown.notes)
