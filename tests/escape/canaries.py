@@ -28,6 +28,7 @@ def caught(number, frame):
 for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, caught)
 secret = sys.argv[1]
+ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # it ends with the tests
 ctypes.CDLL(None).prctl(0x59616d61, -1, 0, 0, 0)
 os.write(1, b"ready;")
 while True:
