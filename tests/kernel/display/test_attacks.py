@@ -181,6 +181,8 @@ def test_trees_that_explode_are_refused() -> None:
         "<div>" * 200_000,
         "".join(f"<b id={n}>" for n in range(1900)) + "<p>" * 100_000,
         "<div " + " ".join(f"a{n}" for n in range(100_000)) + ">",
+        "<div " + "".join(f"a{n}='>'" for n in range(100_000)) + ">",
+        '<!-- <a b=" --><div ' + "/".join(f"<a{n}" for n in range(100_000)) + ">",
     ):
         with pytest.raises(html.Refused):
             html.clean(bomb)
