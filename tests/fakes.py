@@ -25,7 +25,7 @@ USAGE = Usage(input_tokens=100, output_tokens=10, cost=0.001)
 
 
 class Stall:
-    """In a script of FakeModel: says nothing until it is cancelled."""
+    """In a script of FakeModel: says nothing until it is cancelled. In FakeRuntime alike."""
 
 
 class FakeModel:
@@ -91,6 +91,11 @@ class FakeRuntime:
     returns_when_stopped: bool = False
     """Whether a stop makes `execute` return, as the real one may, instead of raising."""
     running: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when something hangs."""
+    lost: Exception | Stall | None = None
+    """What comes of asking what the notebook holds once code has run: an error, or nothing."""
+    unkept: Exception | Stall | None = None
+    """What comes of binding a text to a variable."""
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:
         self.ran.append((number, cell, code))
@@ -108,10 +113,20 @@ class FakeRuntime:
         return self.results.get(code, Execution(status=Status.OK, count=number))
 
     async def surroundings(self) -> Surroundings:
+        if self.ran:
+            await self._fail(self.lost)
         return self.around
 
     async def keep(self, name: str, text: str) -> None:
+        await self._fail(self.unkept)
         self.kept[name] = text
+
+    async def _fail(self, how: Exception | Stall | None) -> None:
+        if isinstance(how, Exception):
+            raise how
+        if how is not None:
+            self.running.set()
+            await asyncio.Event().wait()
 
 
 @dataclass

@@ -6,7 +6,7 @@ fails is an observation like any other; the model is told what happened and what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from codeact_kernel.agent import observe
@@ -16,10 +16,17 @@ from codeact_kernel.agent.limits import Meter
 from codeact_kernel.agent.options import Options
 from codeact_kernel.agent.ports import Execution, Gate, Runtime, Surroundings
 from codeact_kernel.agent.record import Record
-from codeact_kernel.trace.events import CodeProposed, CodeStarted, Observed
-from codeact_kernel.trace.values import Decision, Observation, Reject, Status
+from codeact_kernel.errors import SandboxError
+from codeact_kernel.trace.events import CodeProposed, CodeStarted
+from codeact_kernel.trace.values import Decision, Delta, Observation, Reject, Status
 
 LAST_STEP = "One step is left: end with final_answer(value) now."
+UNSEEN = (
+    "The run ended before the notebook was looked at: what became of the variables is not known, "
+    "and a variable that would hold a whole text is missing."
+)
+UNKNOWN = "What became of the variables is not known: {error}"
+UNKEPT = "A variable that would hold a whole text is missing: it could not be made."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,8 +66,8 @@ class CodeTurn:
             await self._observe(_not_run(f"The person did not let this run: {reason}"))
             return None
         execution = await self._execute(decision.code)
-        await self._observe(execution, _notes(code, decision.code, execution, checked))
         record.note(answer=execution.answer)
+        await self._observe(execution, _notes(code, decision.code, execution, checked))
         return execution.answer
 
     async def _decide(self, code: str, checked: Checked) -> Decision:
@@ -85,16 +92,52 @@ class CodeTurn:
         return execution
 
     async def _observe(self, execution: Execution, notes: tuple[str, ...] = ()) -> None:
-        """What came of the code, for the model, the notebook and the conversation."""
-        record, before = self.record, self.around
+        """What came of the code, for the model, the notebook and the conversation.
+
+        That it ran is known before the notebook is asked what it holds now: a stop or an error
+        while it is asked loses the variables at most, never the step.
+        """
+        record, unknown = self.record, Delta()
+        if execution.status is Status.NOT_RUN:
+            record.observed(self._observation(execution, unknown, notes)[0])
+            return
+        record.happened, _ = self._observation(execution, unknown, (*notes, UNSEEN))
+        try:
+            delta = await self._look_around()
+        except SandboxError as error:
+            delta, notes = unknown, (*notes, UNKNOWN.format(error=error))
+        observation, keep = self._observation(execution, delta, notes)
+        if keep:
+            without, _ = self._observation(execution, delta, (*notes, UNKEPT))
+            record.happened = without
+            if not await self._kept(keep):
+                observation = without
+        record.observed(observation)
+
+    async def _look_around(self) -> Delta:
+        """What became of the variables. Raises SandboxError."""
+        before = self.around
+        self.around = await self.runtime.surroundings()
+        return observe.difference(before.variables, self.around.variables)
+
+    async def _kept(self, texts: Mapping[str, str]) -> bool:
+        """Whether each text has been bound to its variable."""
+        try:
+            for name, text in texts.items():
+                await self.runtime.keep(name, text)
+        except SandboxError:
+            return False
+        return True
+
+    def _observation(
+        self, execution: Execution, delta: Delta, notes: tuple[str, ...]
+    ) -> tuple[Observation, Mapping[str, str]]:
+        """The observation, and the texts it says are kept in variables."""
+        number, left = self.record.number, self.meter.limits.steps - self.meter.steps
         ran = execution.status is not Status.NOT_RUN
-        if ran:
-            self.around = await self.runtime.surroundings()
-        delta = observe.difference(before.variables, self.around.variables)
-        left = self.meter.limits.steps - self.meter.steps
         shown = observe.show(
-            number=record.number,
-            of=record.number + left,
+            number=number,
+            of=number + left,
             status=execution.status,
             reason=execution.reason,
             outputs=execution.outputs if ran else (),
@@ -103,8 +146,6 @@ class CodeTurn:
             sees=self.sees(),
             notes=(*notes, *((LAST_STEP,) if left == 1 else ())),
         )
-        for name, text in shown.keep.items():
-            await self.runtime.keep(name, text)
         observation = Observation(
             status=execution.status,
             text=shown.text,
@@ -114,9 +155,7 @@ class CodeTurn:
             seconds=execution.seconds,
             count=execution.count,
         )
-        record.note(observation=observation)
-        record.emit(Observed(run=record.run, number=record.number, observation=observation))
-        self.conversation.tell(shown.text, shown.images, observe.stub(record.number))
+        return observation, shown.keep
 
 
 def _notes(proposed: str, ran: str, execution: Execution, checked: Checked) -> tuple[str, ...]:

@@ -109,10 +109,15 @@ class Runtime(Protocol):
         """
         ...
 
-    async def surroundings(self) -> Surroundings: ...
+    async def surroundings(self) -> Surroundings:
+        """What is in the notebook now. Raises errors.SandboxError when nobody can say it."""
+        ...
 
     async def keep(self, name: str, text: str) -> None:
-        """Bind `text` to a variable, so that code can page through what was truncated."""
+        """Bind `text` to a variable, so that code can page through what was truncated.
+
+        Raises errors.SandboxError when that cannot be done.
+        """
         ...
 
 

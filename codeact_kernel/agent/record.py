@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codeact_kernel.agent.context import Conversation
+from codeact_kernel.agent.observe import stub
 from codeact_kernel.trace.cells import step_cell_id
-from codeact_kernel.trace.events import Emit, Noticed, StepFinished, StepStarted, Waited
+from codeact_kernel.trace.events import Emit, Noticed, Observed, StepFinished, StepStarted, Waited
 from codeact_kernel.trace.values import Observation, Status, Step
 
 
@@ -25,6 +26,8 @@ class Record:
     open: Step | None = None
     running: bool = False
     """Whether the code of the open step runs now."""
+    happened: Observation | None = None
+    """What is known of code that ran, before all of it is: nobody has been told yet."""
 
     @property
     def step(self) -> Step:
@@ -48,6 +51,13 @@ class Record:
         """What is known of the open step now."""
         self.open = replace(self.step, **facts)
 
+    def observed(self, observation: Observation) -> None:
+        """What came of the code of the open step: said to all sides, once."""
+        self.happened = None
+        self.note(observation=observation)
+        self.emit(Observed(run=self.run, number=self.number, observation=observation))
+        self.conversation.tell(observation.text, observation.images, stub(self.number))
+
     def close(self) -> None:
         """The step is over. Nothing happens when none is open."""
         if self.open is None:
@@ -61,12 +71,15 @@ class Record:
     def leave(self) -> None:
         """The run ends, perhaps within a step: what became of its code is said to all sides."""
         step = self.open
-        if step is not None and step.code is not None and step.observation is None:
+        if self.happened is not None:
+            self.observed(self.happened)
+        elif step is not None and step.code is not None and step.observation is None:
             status = Status.INTERRUPTED if self.running else Status.NOT_RUN
             words = "it was interrupted" if self.running else "it was not run"
             text = f"[step {step.number}: {words}, because the run ended]"
             self.note(observation=Observation(status=status, text=text))
             self.conversation.tell(text)
+        self.running = False
         self.close()
 
     def notice(self, sentence: str) -> None:

@@ -225,11 +225,8 @@ class Steps:
         return surroundings_of(value)
 
     async def keep(self, name: str, text: str) -> None:
-        """Bind `text` to a variable inside."""
-        try:
-            await self._link.query("keep", {"name": name, "text": text})
-        except SandboxError:
-            return
+        """Bind `text` to a variable inside. Raises SandboxError when that cannot be done."""
+        await self._link.query("keep", {"name": name, "text": text})
 
 
 def surroundings_of(value: Any) -> Surroundings:

@@ -472,6 +472,52 @@ async def test_a_stop_while_code_runs(returns: bool) -> None:
     assert len(model.asked) == 1
 
 
+LONG = ({"output_type": "stream", "name": "stdout", "text": "paid\n" + "word\n" * 9000},)
+
+
+@pytest.mark.parametrize("where", ["surroundings", "keep"])
+async def test_a_stop_after_the_code_ran_keeps_what_it_did(where: str) -> None:
+    """The step is told as run, with its outputs: going on must not do it a second time."""
+    ran = Execution(status=Status.OK, outputs=LONG, count=3)
+    runtime = FakeRuntime(results={"pay()": ran})
+    runtime.lost, runtime.unkept = (Stall(), None) if where == "surroundings" else (None, Stall())
+    end, events = await stopped(FakeModel(reply("pay()"), "never"), runtime, runtime.running)
+    assert end.outcome is Outcome.STOPPED
+    observation = recorded(events).steps[0].observation
+    assert observation is not None
+    assert (observation.status, observation.outputs, observation.count) == (Status.OK, LONG, 3)
+    assert "is missing" in observation.text
+    model = FakeModel("Done.")
+    await go(model, conversation=end.conversation, task="")
+    told = "\n".join(message.text for message in model.asked[0])
+    assert "[step 1/20: ok]\nstdout:\npaid" in told
+    assert "not run" not in told.partition("[step 1")[2]
+
+
+@pytest.mark.parametrize("where", ["surroundings", "keep"])
+async def test_a_sandbox_that_cannot_say_what_it_holds_loses_no_step(where: str) -> None:
+    """The run goes on; the model is told that the variables are not known, or one not made."""
+    gone = SandboxDied("It is gone.")
+    runtime = FakeRuntime(results={"pay()": Execution(status=Status.OK, outputs=LONG)})
+    runtime.lost, runtime.unkept = (gone, None) if where == "surroundings" else (None, gone)
+    model = FakeModel(reply("pay()"), "Done.")
+    end, events = await go(model, runtime)
+    assert end.outcome is Outcome.ANSWER
+    observation = recorded(events).steps[0].observation
+    assert observation is not None
+    assert (observation.status, observation.outputs) == (Status.OK, LONG)
+    words = "not known: It is gone." if where == "surroundings" else "is missing"
+    assert words in model.asked[1][-1].text
+
+
+async def test_an_answer_survives_a_stop_right_after_it() -> None:
+    """What final_answer said is in the step, though the run ended as stopped."""
+    runtime = FakeRuntime(results=ANSWER, lost=Stall())
+    end, events = await stopped(FakeModel(reply("final_answer(x)")), runtime, runtime.running)
+    assert end.outcome is Outcome.STOPPED
+    assert recorded(events).steps[0].answer == "1"
+
+
 async def test_the_reply_is_shown_as_it_grows() -> None:
     """ReplyGrew has what there is so far; the last one is the whole."""
     model = FakeModel(reply("x = 1\ny = 2"), "Done.", piece=3)
