@@ -7,14 +7,20 @@ needed to start a kernel.
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
-"""What the compiler raises for text: null bytes are a ValueError, deep nesting the others."""
+_UNREADABLE = (SyntaxError, ValueError, RuntimeError, MemoryError, OverflowError)
+"""What the compiler raises for text: null bytes are a ValueError, deep nesting a RecursionError or
+MemoryError, hundreds of magics a RuntimeError of IPython's."""
+_SPECIAL = re.compile(r"^(?:In \[\d+\]: )?[ \t>.]*+[!%?,;/]|=[ \t]*+[!%]|\?$", re.MULTILINE)
+"""What IPython transforms: it reads the whole cell again for each of these."""
+_MOST_SPECIAL = 100
+"""So many take half a second; five hundred take many, and then IPython gives up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +37,34 @@ class SyntaxProblem:
         return f"{self.message}{where}{shown}"
 
 
+@dataclass(slots=True)
+class Budget:
+    """What may be compiled in all to find out where the blocks of one reply end."""
+
+    tries: int = 64
+    characters: int = 1_000_000
+    """Of code, times the readings it takes."""
+
+    def covers(self, code: str) -> bool:
+        """Whether this may be compiled as well; if so, it counts."""
+        self.tries -= 1
+        self.characters -= len(code) * (1 + min(_specials(code), _MOST_SPECIAL))
+        return self.tries >= 0 and self.characters >= 0
+
+
 def transformed(code: str) -> str:
     """The code with magics, shell escapes, help and prompts turned into plain Python.
 
-    Raises SyntaxError when not even that can be done.
+    Raises SyntaxError when not even that can be done. Code with a great many of these is taken
+    for plain Python.
     """
+    if _specials(code) > _MOST_SPECIAL and not code.lstrip().startswith("%%"):
+        return code
     return str(_manager().transform_cell(code))
+
+
+def _specials(code: str) -> int:
+    return sum(1 for _ in _SPECIAL.finditer(code))
 
 
 def tree_of(code: str) -> ast.Module:
