@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from codeact_kernel.agent import observe
+from codeact_kernel.agent.beside import beside
 from codeact_kernel.agent.checks import Checked, check
 from codeact_kernel.agent.context import Conversation
 from codeact_kernel.agent.limits import Meter
@@ -56,7 +57,8 @@ class CodeTurn:
                 code=code,
             )
         )
-        checked = check(code, names=self.around.names, rules=self.options.rules)
+        names, rules = self.around.names, self.options.rules
+        checked = await beside(len(code), check, code, names=names, rules=rules)
         if checked.problem or checked.refusal:
             await self._observe(_not_run(checked.problem or checked.refusal))
             return None

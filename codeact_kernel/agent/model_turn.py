@@ -7,10 +7,12 @@ that uses up no step.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.ask import Answered, ask
+from codeact_kernel.agent.beside import beside
 from codeact_kernel.agent.context import Conversation, high_water
 from codeact_kernel.agent.limits import Meter
 from codeact_kernel.agent.parse import parse
@@ -40,7 +42,7 @@ class ModelTurn:
         """What the model wants; Malformed when it could not say it after all repairs."""
         for _ in range(REPAIRS + 1):
             answered = await self._ask(around)
-            action = parse(answered.reply.text, truncated=answered.truncated)
+            action = await self._read(answered)
             problem = action.problem if isinstance(action, Malformed) else ""
             self._heard(answered.reply, problem)
             if answered.notice:
@@ -49,6 +51,15 @@ class ModelTurn:
                 break
             self.conversation.tell(problem)
         return action
+
+    async def _read(self, answered: Answered) -> Action:
+        """What the reply says. A stop while it is read loses the action, not the reply."""
+        text = answered.reply.text
+        try:
+            return await beside(len(text), parse, text, truncated=answered.truncated)
+        except asyncio.CancelledError:
+            self._heard(answered.reply, "")
+            raise
 
     async def _ask(self, around: Surroundings) -> Answered:
         """One question; room is made when the conversation has grown too long for it."""

@@ -22,7 +22,7 @@ from codeact_kernel.trace.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A piece of a reply as it streams in."""
+    """A piece of a reply as it streams in; "" is a sign of life, of a model that still thinks."""
 
     text: str
 

@@ -22,6 +22,12 @@ SILENCE = 300.0
 """Seconds without a byte after which the provider counts as gone."""
 OUTPUT = 16_000
 """Tokens of a reply, for providers that want a number."""
+PIECES = 200_000
+"""Pieces a reply may come in, thinking included; each is kept until the end, to count tokens."""
+ENDLESS = (
+    "{name} sent more than {pieces:,} pieces without completing its reply, so it is given up: "
+    "check the model and its server, or give it a smaller task."
+)
 _MARKS: list[dict[str, Any]] = [
     {"location": "message", "role": "system"},
     {"location": "message", "index": -1},
@@ -53,11 +59,13 @@ class LiteLLMModel:
         window: int | None = None,
         sees: bool | None = None,
         silence: float = SILENCE,
+        pieces: int = PIECES,
     ) -> None:
         self._name, self._address = name, api_base
         # A server named by its address never gets the key that is meant for the provider itself.
         self._key = api_key or ("none" if api_base else "")
-        self._window, self._sees, self._silence = window, sees, silence
+        self._window, self._sees = window, sees
+        self._silence, self._pieces = silence, pieces
         self._litellm: Any = None
         self._known: _Known | None = None
 
@@ -90,13 +98,12 @@ class LiteLLMModel:
         """One reply; see the port. Raises ModelError."""
         await self.prepare()
         stream: Any = None
-        reading = _Reading(self._litellm, self._request(messages))
+        reading = _Reading(self._litellm, self._name, self._request(messages), self._pieces)
         try:
             stream = await self._litellm.acompletion(**reading.request)
             async for chunk in stream:
-                if text := reading.take(chunk):
-                    yield Chunk(text=text)
-            yield reading.finished(self._name, stream)
+                yield Chunk(text=reading.take(chunk))
+            yield reading.finished(stream)
         except ModelError:
             raise
         except Exception as error:
@@ -131,8 +138,10 @@ class LiteLLMModel:
 class _Reading:
     """One stream on its way: the chunks so far, and what they come to."""
 
-    def __init__(self, litellm: Any, request: dict[str, Any]) -> None:
+    def __init__(self, litellm: Any, name: str, request: dict[str, Any], most: int) -> None:
         self._litellm = litellm
+        self._most = most
+        self._name = name
         self.request = request
         self.begun = False
         """Whether text has arrived."""
@@ -140,8 +149,10 @@ class _Reading:
         self._reason = ""
 
     def take(self, chunk: Any) -> str:
-        """The text in a chunk, "" when it has none."""
+        """The text in a chunk, "" when it has none. Raises ModelError when there are too many."""
         self._chunks.append(chunk)
+        if len(self._chunks) > self._most:
+            raise ModelError(ENDLESS.format(name=self._name, pieces=self._most))
         if not chunk.choices:  # a chunk of usage alone
             return ""
         self._reason = getattr(chunk.choices[0], "finish_reason", None) or self._reason
@@ -149,7 +160,7 @@ class _Reading:
         self.begun = self.begun or bool(text)
         return text
 
-    def finished(self, name: str, stream: Any) -> Finished:
+    def finished(self, stream: Any) -> Finished:
         """What it cost. Raises StreamCut when the provider stopped without saying why, Unreachable
         when it said nothing at all.
 
@@ -161,8 +172,8 @@ class _Reading:
             or getattr(stream, "intermittent_finish_reason", "unknown")
         ):
             if not self.begun:
-                raise Unreachable(no_reply(name, self.request.get("api_base", "")))
-            raise StreamCut(f"The reply of {name} broke off without an end.", retryable=True)
+                raise Unreachable(no_reply(self._name, self.request.get("api_base", "")))
+            raise StreamCut(f"The reply of {self._name} broke off without an end.", retryable=True)
         counted = any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", ()))
         full = self._litellm.stream_chunk_builder(self._chunks, messages=self.request["messages"])
         usage = getattr(full, "usage", None)
@@ -176,7 +187,7 @@ class _Reading:
                 cost=self._cost(full),
                 estimated=not counted,
             ),
-            model=name,
+            model=self._name,
             truncated=self._reason == "length",
         )
 

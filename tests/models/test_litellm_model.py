@@ -230,6 +230,16 @@ async def test_the_output_limit_is_told() -> None:
     assert last.truncated
 
 
+async def test_a_reply_in_pieces_without_end_is_given_up() -> None:
+    """What has to be kept is bounded; the provider is stopped, and asking again is not offered."""
+    async with serving(Say(text="word " * 100, then="stall")) as server:
+        model = LiteLLMModel("openai/served", api_base=server.address, pieces=20)
+        error = await error_of(model)
+        assert "more than 20 pieces" in str(error)
+        assert not error.retryable
+        await asyncio.wait_for(server.hung_up.wait(), 10)
+
+
 async def test_silence_is_an_error() -> None:
     """A provider that says nothing for too long is given up."""
     async with serving(Say(text="", then="stall")) as server:
