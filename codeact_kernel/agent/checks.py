@@ -74,10 +74,16 @@ def _allowed(module: str, imports: frozenset[str]) -> bool:
 
 
 def _hints(tree: ast.Module, names: frozenset[str]) -> tuple[str, ...]:
-    """What pyflakes says about names and formats; a sentence each, in order of lines."""
+    """What pyflakes says about names and formats; a sentence each, in order of lines.
+
+    It calls itself for each level of an expression: a sum of hundreds of terms is too deep for it.
+    """
     from pyflakes.checker import Checker
 
-    found = Checker(tree, filename="<cell>", builtins=names | _SHELL_NAMES).messages
+    try:
+        found = Checker(tree, filename="<cell>", builtins=names | _SHELL_NAMES).messages
+    except RecursionError:
+        return ()
     told = sorted(
         {
             (m.lineno, str(m.message % m.message_args))

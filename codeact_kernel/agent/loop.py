@@ -28,6 +28,14 @@ from codeact_kernel.trace.values import Finish, Limits, Malformed, Outcome, RunC
 
 KEPT = "Everything done so far is kept; continue the run to go on."
 STOPPED = Ending(outcome=Outcome.STOPPED, reason=f"The run was stopped. {KEPT}")
+MISTAKE = Ending(
+    outcome=Outcome.FAILED,
+    reason=(
+        "codeact-kernel itself failed, by a mistake of its own. What happened is in the kernel's "
+        "log, in the terminal Jupyter or codeact was started in; if it happens again, report it "
+        f"with that. {KEPT}"
+    ),
+)
 log = logging.getLogger(__name__)
 
 
@@ -119,9 +127,9 @@ class _Walk:
             self.record.leave()
             kept = f" {KEPT}" if self.conversation.steps else ""
             ending = Ending(outcome=Outcome.FAILED, reason=f"{error}{kept}")
-        except Exception as error:
+        except Exception:
             log.exception("the loop failed")
-            ending = _mistake(error)
+            ending = MISTAKE
         self.record.leave()
         _forget_the_stop()
         return ending
@@ -181,11 +189,6 @@ def _unreadable(model: str, problem: str) -> Ending:
         f"{model} sent {REPAIRS + 1} replies in a row that could not be read "
         f"(what it was told at last: {problem}) {KEPT}"
     )
-    return Ending(outcome=Outcome.FAILED, reason=reason)
-
-
-def _mistake(error: Exception) -> Ending:
-    reason = f"A mistake in codeact-kernel ended the run ({type(error).__name__}: {error}). {KEPT}"
     return Ending(outcome=Outcome.FAILED, reason=reason)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from codeact_kernel.agent.loop import KEPT, End, run
 from codeact_kernel.agent.options import Options, Rules
-from codeact_kernel.agent.ports import Execution, Finished, Surroundings
+from codeact_kernel.agent.parse import LONGEST
+from codeact_kernel.agent.ports import Chunk, Execution, Finished, Surroundings
 from codeact_kernel.errors import (
     ContextOverflow,
     ModelError,
@@ -35,6 +37,7 @@ from codeact_kernel.trace.values import (
     Function,
     Image,
     Limits,
+    Message,
     Outcome,
     Reject,
     Run,
@@ -400,12 +403,14 @@ async def test_a_sandbox_that_fails_ends_the_run() -> None:
 
 
 async def test_a_mistake_of_ours_is_a_sentence_too(caplog: pytest.LogCaptureFixture) -> None:
-    """A bug ends the run as failed, with everything kept; the traceback goes to the log."""
+    """A bug ends the run as failed, with everything kept; the traceback goes to the log, and the
+    user is told where that is."""
     end, events = await go(FakeModel(ZeroDivisionError("oops")))
     assert end.outcome is Outcome.FAILED
-    assert "ZeroDivisionError: oops" in end.reason
+    assert "log, in the terminal" in end.reason
+    assert "ZeroDivisionError" not in end.reason
     assert recorded(events).outcome is Outcome.FAILED
-    assert "Traceback" in caplog.text
+    assert "ZeroDivisionError: oops" in caplog.text
 
 
 # ── context ──────────────────────────────────────────────────────────────────────────────────────
@@ -430,6 +435,80 @@ async def test_an_overflow_without_room_fails() -> None:
     """When there is nothing to leave out the sentence of the error is the end."""
     end, _ = await go(FakeModel(ContextOverflow("Full.")))
     assert (end.outcome, end.reason) == (Outcome.FAILED, "Full.")
+
+
+# ── replies without an end ───────────────────────────────────────────────────────────────────────
+
+
+class Endless(FakeModel):
+    """Sends the same piece for ever, on a clock that moves with each."""
+
+    def __init__(self, piece: str, clock: FakeClock, seconds: float) -> None:
+        super().__init__()
+        self.part, self.clock, self.each = piece, clock, seconds
+        self.sent = 0
+
+    async def stream(self, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finished]:
+        try:
+            while True:
+                self.sent += 1
+                self.clock.time += self.each
+                yield Chunk(text=self.part)
+        finally:
+            self.closed += 1
+
+
+async def test_a_reply_that_never_ends_is_cut_off() -> None:
+    """It is left at the longest length, said and not run; the provider is stopped each time."""
+    clock = FakeClock()
+    model = Endless("<execute>\nx = 1\n</execute>\n" * 40, clock, 0.0)
+    end, events = await go(model, clock=clock)
+    made = recorded(events)
+    assert (end.outcome, made.steps[0].code) == (Outcome.FAILED, None)
+    assert [len(each.text) for each in made.steps[0].replies] == [LONGEST] * 3
+    assert model.closed == 3
+    assert f"cut off at {LONGEST:,} characters" in sentences(events, Noticed)[0]
+    assert made.usage.estimated
+
+
+async def test_a_long_reply_is_drawn_ever_more_rarely() -> None:
+    """All drawings together cost as much as some fifty of the whole, however fast the clock is."""
+    clock = FakeClock()
+    model = Endless("some words ", clock, 1.0)
+    drawn = [
+        len(event.thought)
+        for event in (await go(model, clock=clock))[1]
+        if isinstance(event, ReplyGrew)
+    ]
+    assert max(drawn) > 15_000
+    assert sum(drawn) < 3 * 60 * max(drawn)
+
+
+@pytest.mark.parametrize("piece", ["", "."])
+async def test_a_reply_has_a_longest_time(piece: str) -> None:
+    """Signs of life for ever end the run with a sentence; they are not asked for again."""
+    clock = FakeClock()
+    model = Endless(piece, clock, 20.0)
+    end, _ = await go(model, clock=clock)
+    assert end.outcome is Outcome.FAILED
+    assert "within 30 minutes" in end.reason
+    assert model.sent == 91
+
+
+async def test_a_stop_while_a_long_reply_is_read_keeps_the_reply() -> None:
+    """It was paid for; the step is told with it."""
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, ReplyGrew):
+            task.cancel()
+
+    long = "word " * 5_000
+    task = asyncio.create_task(go(FakeModel(long), emit=emit))
+    end, _ = await asyncio.wait_for(task, 10)
+    assert end.outcome is Outcome.STOPPED
+    assert recorded(events).steps[0].replies[0].text == long
 
 
 # ── stops ────────────────────────────────────────────────────────────────────────────────────────

@@ -129,7 +129,10 @@ def test_a_reply_cut_at_the_output_limit_is_never_run() -> None:
         ("The answer follows.\nfinal_answer(42)", "outside of <execute>"),
         ('{"thought": "a", "code": "x = 1"', "looks like JSON"),
         ('{"thought": "a", "code": ""}', '"code" is empty'),
+        ('{"code": ' + "[" * 100_000, "nested too deeply"),
+        ('{"code": ' + "1" * 5_000 + "}", "number in it is too long"),
     ],
+    ids=range(7),
 )
 def test_what_cannot_be_read_is_named_exactly(text: str, words: str) -> None:
     """The model is told the one thing that is wrong."""
