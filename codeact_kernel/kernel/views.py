@@ -112,7 +112,10 @@ class InlineView:
         thought, self._thought = self._thought, ""
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
         head = f"**Step {number}**"
-        prose = f"{head} · {harmless_markdown(thought)}" if thought.strip() else head
+        prose = harmless_markdown(f"{head} · {thought}") if thought.strip() else head
+        if "```" in thought or "~~~" in thought:  # a block left open would take the code's fence
+            display(self._publisher, self._agent, f"Step {number}\n{thought}", prose)
+            thought, prose = "", head
         indented = "\n".join(f"    {line}" for line in code.split("\n"))
         plain = (
             f"Step {number}\n{thought}\n\n{indented}" if thought else f"Step {number}\n\n{indented}"
@@ -149,4 +152,4 @@ def fenced(text: str) -> str:
 
 def say(publisher: Publisher, header: bytes, sentence: str) -> None:
     """A sentence of this kernel's own, as a result."""
-    display(publisher, header, sentence, f"> {harmless_markdown(sentence)}")
+    display(publisher, header, sentence, harmless_markdown(f"> {sentence}"))
