@@ -59,6 +59,9 @@ def survey(notebook: Mapping[str, Any]) -> Reading:
             found.take(metadata, cell)
         except Damaged as error:
             found.skipped.append(f"Cell {cell.get('id', '?')}: {error}; it was left out.")
+        except RecursionError:
+            what = "it is nested too deeply to be read"
+            found.skipped.append(f"Cell {cell.get('id', '?')}: {what}; it was left out.")
     return found.reading(_chains(notebook))
 
 
@@ -69,7 +72,8 @@ def write(trace: Trace, notebook: Mapping[str, Any]) -> JSON:
     are replaced, all other cells stay.
     """
     made = {**blank(), **_without_steps(notebook, {run.id for run in trace.runs})}
-    made["nbformat_minor"] = max(int(made["nbformat_minor"]), 5)
+    minor = made["nbformat_minor"]
+    made["nbformat_minor"] = max(minor, 5) if isinstance(minor, int) else 5
     cells = made["cells"]
     for number, cell in enumerate(cells):
         if not is_valid_id(str(cell.get("id", ""))):
@@ -77,7 +81,7 @@ def write(trace: Trace, notebook: Mapping[str, Any]) -> JSON:
     taken: set[str] = set()
     for run in trace.runs:
         place = _agent_place(cells, run, taken)
-        cells[place].setdefault("metadata", {})[KEY] = agent_metadata(run)
+        cells[place]["metadata"] = {**_object(cells[place]), KEY: agent_metadata(run)}
         taken.add(cells[place]["id"])
         cells[place + 1 : place + 1] = _written(run)
     if trace.runs:
@@ -94,7 +98,8 @@ def strip(notebook: Mapping[str, Any]) -> JSON:
             del cell["metadata"][KEY]
             if cell.get("cell_type") == "code":
                 cell |= {"outputs": [], "execution_count": None}
-    made.get("metadata", {}).pop(KEY, None)
+    if "metadata" in made:
+        made["metadata"] = {key: value for key, value in _object(made).items() if key != KEY}
     return made
 
 
@@ -103,11 +108,11 @@ def strip(notebook: Mapping[str, Any]) -> JSON:
 
 def _without_steps(notebook: Mapping[str, Any], runs: set[str]) -> JSON:
     made = copy.deepcopy(dict(notebook))
-    made["metadata"] = dict(made.get("metadata", {}))
+    made["metadata"] = dict(_object(made))
     made["cells"] = [
         cell
         for cell in _cells(made)
-        if not (_inserted(data := _metadata(cell)) and data and data.get("run") in runs)
+        if not (_inserted(data := _metadata(cell)) and data and str(data.get("run")) in runs)
     ]
     return made
 
@@ -194,9 +199,12 @@ class _Found:
             return step_of(metadata, name, None, (), None)
         if changed_since(metadata, source):
             self.skipped.append(f"Cell {name} was edited after it ran; its code is read as it is.")
-        outputs = tuple(_output(each) for each in cell.get("outputs") or ())
+        outputs = cell.get("outputs") or []
+        if not isinstance(outputs, list):
+            raise Damaged("its outputs are not a list")
+        shown = tuple(_output(each) for each in outputs)
         count = cell.get("execution_count")
-        return step_of(metadata, name, source, outputs, count if isinstance(count, int) else None)
+        return step_of(metadata, name, source, shown, count if isinstance(count, int) else None)
 
 
 def _order(chains: Mapping[str, Any], headers: Mapping[str, Any]) -> Any:
@@ -209,6 +217,12 @@ def _order(chains: Mapping[str, Any], headers: Mapping[str, Any]) -> Any:
 def _cells(notebook: Mapping[str, Any]) -> list[JSON]:
     cells = notebook.get("cells")
     return [cell for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
+
+
+def _object(holder: JSON) -> Mapping[str, Any]:
+    """The metadata of a cell or a notebook, empty when it is no object."""
+    metadata = holder.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _metadata(cell: JSON) -> Mapping[str, Any] | None:

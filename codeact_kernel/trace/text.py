@@ -37,7 +37,9 @@ def _plain(output: Output) -> str:
         case "stream":
             return str(output.get("text", ""))
         case "error":
-            lines = output.get("traceback") or [f"{output.get('ename')}: {output.get('evalue')}"]
+            lines = output.get("traceback")
+            if not lines or not isinstance(lines, list):
+                lines = [f"{output.get('ename')}: {output.get('evalue')}"]
             return without_ansi("\n".join(str(line) for line in lines)) + "\n"
         case _:
             data = output.get("data")

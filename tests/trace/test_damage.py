@@ -230,6 +230,58 @@ def test_no_damage_makes_reading_fail(data: st.DataObject) -> None:
     nbformat.validate(notebook.write(reading.trace, {}))
 
 
+FIELDS = ("cell_type", "source", "outputs", "metadata", "id", "execution_count")
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=200)
+def test_no_damaged_cell_makes_reading_fail(data: st.DataObject) -> None:
+    """Whatever stands in the fields of a cell or of one of its outputs: it is read, written to and
+    stripped, and the other run is whole."""
+    whole = Run(id="s", task="t", model="m", cell="b1", outcome=Outcome.ANSWER, answer="x")
+    made = notebook.write(Trace(runs=(*example().runs, whole)), {})
+    hurt = data.draw(st.sampled_from([each for each in made["cells"] if each["id"] != "b1"]))
+    for field in data.draw(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=3)):
+        hurt[field] = data.draw(junk)
+    plot = cell(made, "r-1")["outputs"] if any(e["id"] == "r-1" for e in made["cells"]) else None
+    if isinstance(plot, list) and plot and isinstance(plot[0], dict):
+        kinds = st.sampled_from(["error", "stream", "display_data"]) | junk
+        plot[0]["output_type"] = data.draw(kinds)
+        for field in ("traceback", "text", "data", "name"):
+            plot[0][field] = data.draw(junk)
+    saved = json.loads(json.dumps(made))
+    reading = notebook.survey(saved)
+    assert whole in reading.trace.runs
+    assert whole in notebook.read(notebook.write(Trace(runs=(whole,)), saved)).runs
+    notebook.strip(saved)
+
+
+@pytest.mark.parametrize("outputs", [5, "x", {"a": 1}, True])
+def test_outputs_that_are_no_list_are_said(written: dict[str, Any], outputs: object) -> None:
+    """The step is left out with a sentence, and the rest is read."""
+    cell(written, "r-1")["outputs"] = outputs
+    reading = notebook.survey(written)
+    assert [step.number for step in reading.trace.runs[0].steps] == [2]
+    assert reading.skipped[0] == "Cell r-1: its outputs are not a list; it was left out."
+
+
+@pytest.mark.parametrize("metadata", [5, None, [], "x"])
+def test_notebook_metadata_that_is_no_object_is_replaced(metadata: object) -> None:
+    """A run can be written into such a notebook, and it can be stripped."""
+    made = {**notebook.blank(), "metadata": metadata, "nbformat_minor": "x"}
+    nbformat.validate(notebook.write(example(), made))
+    assert notebook.strip(made)["metadata"] == {}
+
+
+def test_what_is_nested_too_deeply_is_said(written: dict[str, Any]) -> None:
+    """It is left out like any other damage."""
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+    cell(written, "r-1")["outputs"] = [{"output_type": "display_data", "data": {"a": deep}}]
+    assert "nested too deeply" in notebook.survey(written).skipped[0]
+
+
 @pytest.mark.parametrize(
     "made", [{}, {"cells": None}, {"cells": [1, {"metadata": 3}]}, {"metadata": 1}]
 )
