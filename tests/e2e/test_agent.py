@@ -40,7 +40,8 @@ def test_a_task_is_worked_out_in_steps(kernel: Session) -> None:
         result = kernel.run(agent(server.url, "Add 2 to {base}."))
     assert result.reply["status"] == "ok", result.reply
     shown = "\n".join(result.displays)
-    assert "Answered · scripted · 220 tokens" in shown.replace("\\", "") or "Answered" in shown
+    assert "Answered" in shown
+    assert "220 tokens" in shown
     assert "print(base)" in shown
     assert result.text == "40\n"
     assert "**Answer**\n\n42" in shown
