@@ -19,7 +19,7 @@ from codeact_kernel.errors import CodeActError, SandboxRefused
 from codeact_kernel.sandbox import mounts
 from codeact_kernel.sandbox.plan import unprivileged_uid
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.spawn import Spawned, spawn
+from codeact_kernel.sandbox.spawn import spawn
 from codeact_kernel.sandbox.staging.area import About, Area, reserve
 from codeact_kernel.settings import Settings, load, notebook_name, state_path
 
@@ -122,6 +122,3 @@ def worker_config(settings: Settings, policy: Policy) -> dict[str, object]:
         "workspace": None if policy.workspace is None else str(policy.workspace),
         "profile": policy.profile,
     }
-
-
-__all__ = ["Spawned", "main", "policy_of", "worker_config"]

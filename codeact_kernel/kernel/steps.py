@@ -18,7 +18,7 @@ from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.recording import Cap, Recording
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import CallRefused, Request, Said
-from codeact_kernel.kernel.running import GRACE, LOST
+from codeact_kernel.kernel.running import GRACE
 from codeact_kernel.kernel.stages import Stage
 from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.trace.values import Function, Status, Variable
@@ -255,6 +255,3 @@ def surroundings_of(value: Any) -> Surroundings:
 def _text(fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key, "")
     return str(value)[:_MAX_TEXT] if isinstance(value, str | int) else ""
-
-
-__all__ = ["LOST", "StepRequest", "Steps", "surroundings_of"]
