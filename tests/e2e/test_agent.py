@@ -199,14 +199,13 @@ def test_two_agent_cells_run_one_after_the_other(kernel: Session) -> None:
 
 def test_kernel_questions_are_answered_during_a_run(kernel: Session) -> None:
     """Completion and kernel_info work while the model is waited for."""
-    with serving(Reply(text="Done.", stall=2)) as server:
+    with serving(Reply(text="never", stall=300)) as server:
         run = kernel.client.execute(agent(server.url))
         while not server.requests:
             time.sleep(0.02)
-        began = time.monotonic()
         assert kernel.reply(kernel.client.kernel_info())["status"] == "ok"
         assert kernel.reply(kernel.client.complete("prin", 4))["matches"]
-        assert time.monotonic() - began < 2
+        kernel.interrupt()
         kernel.wait(run)
 
 
