@@ -2,14 +2,15 @@
 
 Rule: what is recorded is what is shown, so the saved cell and the trace agree. Text beyond `HEAD`
 characters is held back, and at the end its last `TAIL` characters follow a line that says how much
-is missing; outputs beyond `OUTPUTS`, or `BYTES` in all, are counted and said. A flood then cannot reach a front end's
-rate limit, where messages of every kind are dropped.
+is missing; outputs beyond `OUTPUTS`, or `BYTES` at one time, are
+counted and said. What the outer keeps of a step is bounded by that, however often code updates it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.kernel.requests import Said
@@ -62,22 +63,33 @@ class Cap:
         yield from held
 
 
+@dataclass(slots=True)
+class _Shown:
+    """One output that is there now: what it takes, in bytes, and the display id it can be updated by."""
+
+    output: dict[str, Any]
+    size: int = 0
+    display: str | None = None
+
+
 class Recording:
-    """The nbformat outputs of one execution; updates and clears do to it what they do to a cell."""
+    """The nbformat outputs of one execution; updates and clears do to it what they do to a cell.
+
+    Only what is there counts: what was cleared away or replaced makes room.
+    """
 
     def __init__(self) -> None:
         self.count: int | None = None
-        self._outputs: list[dict[str, Any]] = []
-        self._displays: dict[str, list[dict[str, Any]]] = {}
+        self._shown: list[_Shown] = []
         self._clear = False
         self._refused = 0
-        self._bytes = 0
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The outputs so far, text of a stream in one piece."""
         done: list[Output] = []
-        for output in self._outputs:
+        for shown in self._shown:
+            output = shown.output
             if output["output_type"] == "stream":
                 done.append({**output, "text": "".join(output["text"])})
             else:
@@ -92,34 +104,25 @@ class Recording:
     def stream(self, name: str, text: str) -> None:
         """Text of stdout or stderr."""
         self._cleared()
-        last = self._outputs[-1] if self._outputs else None
+        last = self._shown[-1].output if self._shown else None
         if last is not None and last["output_type"] == "stream" and last["name"] == name:
             last["text"].append(text)
         else:
-            self._outputs.append({"output_type": "stream", "name": name, "text": [text]})
+            self._shown.append(_Shown({"output_type": "stream", "name": name, "text": [text]}))
 
     def take(self, said: Said) -> bool:
         """An iopub message; False when it is one output too many and must not be shown either."""
-        value = said.value
-        if self._bytes + len(said.content) > BYTES:
-            self._refused += 1
-            return False
         match said.type:
             case "display_data" | "execute_result" | "error":
-                self._cleared()
-                if len(self._outputs) >= OUTPUTS:
-                    self._refused += 1
-                    return False
-                self._bytes += len(said.content)
-                self._add(said.type, value)
+                return self._add(said)
             case "update_display_data":
-                self._update(value)
+                return self._update(said)
             case "clear_output":
-                self._clear = value.get("wait") is True
-                if not self._clear:
-                    self._outputs.clear()
+                self._clear = True
+                if said.value.get("wait") is not True:
+                    self._cleared()
             case "execute_input":
-                count = value.get("execution_count")
+                count = said.value.get("execution_count")
                 self.count = count if type(count) is int else None
             case _:
                 pass
@@ -127,19 +130,36 @@ class Recording:
 
     def _cleared(self) -> None:
         if self._clear:
-            self._outputs.clear()
+            self._shown.clear()
             self._clear = False
 
-    def _add(self, kind: str, value: Mapping[str, Any]) -> None:
-        output = _output(kind, value)
-        self._outputs.append(output)
-        if (display := _display_id(value)) is not None:
-            self._displays.setdefault(display, []).append(output)
+    def _add(self, said: Said) -> bool:
+        kept = [] if self._clear else self._shown
+        if len(kept) >= OUTPUTS or _size(kept) + len(said.content) > BYTES:
+            self._refused += 1
+            return False
+        self._cleared()
+        output = _output(said.type, said.value)
+        self._shown.append(_Shown(output, len(said.content), _display_id(said.value)))
+        return True
 
-    def _update(self, value: Mapping[str, Any]) -> None:
-        fresh = _output("display_data", value)
-        for output in self._displays.get(_display_id(value) or "", []):
-            output["data"], output["metadata"] = fresh["data"], fresh["metadata"]
+    def _update(self, said: Said) -> bool:
+        """All displays of this id; those of an earlier step are not kept here, and take no room."""
+        display = _display_id(said.value)
+        meant = [each for each in self._shown if display is not None and each.display == display]
+        size = len(said.content)
+        if _size(self._shown) - _size(meant) + size * max(len(meant), 1) > BYTES:
+            self._refused += 1
+            return False
+        fresh = _output("display_data", said.value)
+        for each in meant:
+            each.output["data"], each.output["metadata"] = fresh["data"], fresh["metadata"]
+            each.size = size
+        return True
+
+
+def _size(shown: Iterable[_Shown]) -> int:
+    return sum(each.size for each in shown)
 
 
 def _display_id(value: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codeact_kernel.kernel.messages import to_json
-from codeact_kernel.kernel.recording import OUTPUTS, Cap, Recording
+from codeact_kernel.kernel.recording import BYTES, OUTPUTS, Cap, Recording
 from codeact_kernel.kernel.requests import Said
 
 
@@ -96,3 +96,63 @@ def test_what_fits_is_not_touched() -> None:
     cap = Cap(head=10, tail=5)
     assert cap.take("stdout", "0123456789") == "0123456789"
     assert list(cap.rest()) == []
+
+
+def update(size: int, display_id: str) -> Said:
+    """An update that says it is `size` bytes, without the test holding them."""
+    value = {"data": {"text/plain": "new"}, "transient": {"display_id": display_id}}
+    return Said("update_display_data", Sized(size), value)
+
+
+class Sized(bytes):
+    """Bytes that claim a length."""
+
+    def __new__(cls, size: int) -> Sized:
+        return super().__new__(cls)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def test_updates_take_room_like_the_outputs_they_replace() -> None:
+    """Many small displays cannot be updated to more bytes than outputs may have in all."""
+    recording = Recording()
+    for number in range(10):
+        assert recording.take(display("x", f"d{number}"))
+    taken = [recording.take(update(BYTES // 4, f"d{number}")) for number in range(10)]
+    assert taken.count(True) == 3
+    assert recording.refused == 7
+    assert texts(recording).count("new") == 3
+
+
+def test_an_update_of_displays_with_one_id_counts_for_each() -> None:
+    """The saved cell has the bytes once for each of them."""
+    recording = Recording()
+    for _ in range(4):
+        recording.take(display("x", "same"))
+    assert not recording.take(update(BYTES // 3, "same"))
+    assert recording.take(update(BYTES // 4, "same"))
+
+
+def test_what_is_replaced_or_cleared_makes_room() -> None:
+    """An animation is shown to its end: only the frame that is there counts."""
+    recording = Recording()
+    frame = Said("display_data", Sized(BYTES // 2 + 1), {"data": {"text/plain": "frame"}})
+    for wait in (True, False, True):
+        assert recording.take(frame)
+        assert recording.take(said("clear_output", wait=wait))
+    assert recording.take(display("small", "x"))
+    assert all(recording.take(update(BYTES - 1000, "x")) for _ in range(5))
+    assert recording.refused == 0
+
+
+def test_a_display_that_was_cleared_is_not_updated() -> None:
+    """Its id leads nowhere, and nothing of it is kept."""
+    recording = Recording()
+    recording.take(display("one", "x"))
+    recording.take(said("clear_output", wait=False))
+    recording.take(update(100, "x"))
+    assert recording.outputs == ()
