@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from codeact_kernel import settings
 from codeact_kernel.errors import CodeActError, NotebookError, SettingsError, UsageError
 from codeact_kernel.headless import arguments as grammar
-from codeact_kernel.headless.plain import one_line, plain
+from codeact_kernel.headless.plain import one_line
+from codeact_kernel.trace.text import plain
 
 if TYPE_CHECKING:
     from codeact_kernel.headless.verbs import Result

@@ -1,26 +1,10 @@
-"""Text from a model or from the sandbox, made safe to print on a terminal.
-
-Rule: nothing that did not come from us reaches a terminal unless it went through here. A terminal
-obeys what is printed on it: titles, clipboard, cursor, colours, direction of writing.
-"""
+"""Text cut to a terminal's width. What makes it safe to print is trace.text.plain."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-_SEQUENCE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS ...
-    r"|\x1b[ -/]*[0-~]"  # two characters
-)
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain(text: str) -> str:
-    """`text` without escape sequences, control characters (but newline and tab) and changes of direction."""
-    text = _SEQUENCE.sub("", text.replace("\r\n", "\n"))
-    return "".join(char for char in text if char in "\n\t" or not _is_control(char))
+from codeact_kernel.trace.text import plain
 
 
 def one_line(text: str, width: int) -> str:
@@ -40,10 +24,6 @@ def clip(line: str, width: int) -> str:
             break
         kept += char
     return kept + "…" if width > 0 else ""
-
-
-def _is_control(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _DIRECTION
 
 
 def _columns(char: str) -> int:

@@ -33,6 +33,7 @@ from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import FrontRequest, Said
 from codeact_kernel.kernel.views import display, fenced, say
+from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Outcome
 
 log = logging.getLogger(__name__)
@@ -202,7 +203,7 @@ class AgentQueue:
     def _finish(self, request: AgentRequest, error: tuple[str, str] | None) -> None:
         content = request.content
         if error is not None:
-            name, sentence = error
+            name, sentence = error[0], plain(error[1])  # it may hold words of a provider
             told = {"ename": name, "evalue": sentence, "traceback": [f"{name}: {sentence}"]}
             self._publisher.say("error", request.header, told)
             content = {

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.messages import Incoming
 from codeact_kernel.kernel.questions import Questions
+from codeact_kernel.trace.text import visible
 from codeact_kernel.trace.values import Approve, Decision, Reject
 
 NOBODY = (
@@ -41,7 +42,7 @@ class Ask:
 
     async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
         self._show(number, code, concerns)
-        found = "".join(f"{concern}\n" for concern in concerns)
+        found = "".join(f"{visible(concern)}\n" for concern in concerns)
         prompt = f"{found}Run step {number}? [y]es, [n]o and why, [e]dit: "
         while True:
             answer = (await self._questions.ask(self._client, prompt)).strip()

@@ -181,8 +181,9 @@ class Relay:
         """Its code waits for a person."""
         if request.client is not None:
             self.running.pause()
-            prompt = request.preamble + prompt
-            self.questions.open(request.client, prompt, password, self._told, request)
+            self.questions.open(
+                request.client, request.prompt(prompt), password, self._told, request
+            )
 
     def _told(self, text: str) -> None:
         self.running.resume()

@@ -35,10 +35,8 @@ class Request:
     """One request that went inside. Subclasses say who hears what comes of it.
 
     `seconds` is how long its code may run, None for as long as it likes; `client` who is asked when
-    it calls `input()`, None when nobody is; `preamble` then stands before the prompt.
+    it calls `input()`, None when nobody is.
     """
-
-    preamble = ""
 
     def __init__(self, msg_id: str, kind: str, header: bytes, seconds: float | None = None) -> None:
         self.id = msg_id
@@ -53,6 +51,10 @@ class Request:
 
     def stream(self, name: str, text: str) -> None:
         """Output text."""
+
+    def prompt(self, text: str) -> str:
+        """What the person is shown when its code asks `text`."""
+        return text
 
     def reply(self, said: Said) -> None:
         """The reply; comes once."""

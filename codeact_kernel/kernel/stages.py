@@ -6,11 +6,15 @@ and follows its messages; `AgentOutput` for every other client, to whom all of a
 
 from __future__ import annotations
 
-from typing import Protocol
+import uuid
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from codeact_kernel.kernel.messages import EMPTY, to_json
+from codeact_kernel.kernel.messages import to_json
 from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.recording import BYTES, OUTPUTS
 from codeact_kernel.kernel.requests import Said
+from codeact_kernel.trace.text import printed
 
 
 class Stage(Protocol):
@@ -38,33 +42,65 @@ class StepCell:
 
 
 class AgentOutput:
-    """Under the agent cell's header.
+    """Under the agent cell's header, on whatever shows it: a console is a terminal.
 
     An `error` is shown as text: clients take an error output for the failure of the whole cell. A
     result is shown as a display, because the number in front of it would be wrong here.
-    `clear_output` would wipe the steps before this one, and is not passed on.
+    `clear_output` would wipe the steps before this one: instead, the next displays are drawn over
+    those that were cleared. Text has no escape sequences: they could rewrite what a person is about
+    to approve.
     """
 
     def __init__(self, publisher: Publisher, agent: bytes) -> None:
         self._publisher = publisher
         self._agent = agent
+        self._drawn: list[str] = []
+        self._free: list[str] = []
+        self._named: list[int] = []
 
     def publish(self, said: Said) -> None:
         match said.type:
-            case "status" | "execute_input" | "clear_output":
+            case "status" | "execute_input":
                 return
+            case "clear_output":
+                self._free, self._drawn = [*self._drawn, *self._free], []
             case "error":
                 lines = [str(line) for line in said.value["traceback"]]
                 text = "\n".join(lines) or f"{said.value['ename']}: {said.value['evalue']}"
                 self.stream("stderr", text.rstrip("\n") + "\n")
-            case "execute_result":
-                metadata = said.value.get("metadata", {})
-                content = {"data": said.value["data"], "metadata": metadata}
-                self._publisher.publish("display_data", self._agent, to_json(content), EMPTY)
+            case "display_data" | "execute_result" if self._may_name_itself(said):
+                self._named.append(len(said.content))
+                self._show("display_data", said, said.value["transient"])
+            case "display_data" | "execute_result":
+                kind = "update_display_data" if self._free else "display_data"
+                name = self._free.pop(0) if self._free else f"codeact-{uuid.uuid4().hex}"
+                self._drawn.append(name)
+                self._show(kind, said, {"display_id": name})
+            case "update_display_data":
+                self._show(said.type, said, said.value["transient"])
             case kind:
                 self._publisher.publish(
                     kind, self._agent, said.content, said.metadata, said.buffers
                 )
 
     def stream(self, name: str, text: str) -> None:
-        self._publisher.stream(self._agent, name, text)
+        self._publisher.stream(self._agent, name, printed(text))
+
+    def _may_name_itself(self, said: Said) -> bool:
+        """A display with an id of its own, which is never drawn over, so there is an end to them."""
+        transient = said.value.get("transient")
+        if not isinstance(transient, dict) or "display_id" not in transient:
+            return False
+        return len(self._named) < OUTPUTS and sum(self._named) + len(said.content) <= BYTES
+
+    def _show(self, kind: str, said: Said, transient: Mapping[str, Any]) -> None:
+        data = dict(said.value["data"])
+        for mime in _TEXTS & data.keys():
+            data[mime] = printed(str(data[mime]))
+        metadata = said.value.get("metadata", {})
+        content = {"data": data, "metadata": metadata, "transient": transient}
+        self._publisher.publish(kind, self._agent, to_json(content), said.metadata, said.buffers)
+
+
+_TEXTS = {"text/plain", "text/markdown", "text/latex"}
+"""What a console may print as it is."""

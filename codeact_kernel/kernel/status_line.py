@@ -17,6 +17,7 @@ from codeact_kernel.trace.events import (
     StepStarted,
     Waited,
 )
+from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Outcome, Usage
 
 _EVERY = 0.25
@@ -77,7 +78,8 @@ class StatusLine:
         self._show(f"{_ENDS[event.outcome]} · {steps} · {event.seconds:.0f} s")
 
     def _show(self, text: str) -> None:
-        line = " · ".join(part for part in (text, self._model, *self._spent()) if part)
+        parts = (text, self._model, *self._spent())
+        line = plain(" · ".join(part for part in parts if part)).replace("\n", " ")
         if line == self._shown:
             return
         kind = "update_display_data" if self._shown else "display_data"

@@ -21,6 +21,7 @@ from codeact_kernel.kernel.requests import CallRefused, Request, Said
 from codeact_kernel.kernel.running import GRACE
 from codeact_kernel.kernel.stages import Stage
 from codeact_kernel.sandbox.ended import Cause, Ended
+from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Function, Status, Variable
 from codeact_kernel.wire import BadFrame
 
@@ -34,8 +35,6 @@ class StepRequest(Request):
 
     What its code asks a person is marked as such: this kernel asks for approvals in the same place.
     """
-
-    preamble = "The code of this step asks: "
 
     def __init__(self, msg_id: str, header: bytes, seconds: float | None, stage: Stage) -> None:
         super().__init__(msg_id, "execute_request", header, seconds)
@@ -93,6 +92,9 @@ class StepRequest(Request):
             self._show(name, text)
         if self._recording.refused:
             self._show("stderr", f"\n… {self._recording.refused:,} outputs are left out here …\n")
+
+    def prompt(self, text: str) -> str:
+        return f"The code of this step asks: {plain(text)}"
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> object:
         if name != "final_answer":

@@ -1,7 +1,8 @@
 """How a run is seen: as cells of their own, or as rich output of the agent cell.
 
 Rule: a view draws events and opens the stages on which steps appear; it decides nothing. Text of
-the model is shown as Markdown that loads nothing from anywhere.
+the model is shown as Markdown that loads nothing from anywhere, and to a terminal as text that
+moves no cursor; code shows what would otherwise hide a part of it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from codeact_kernel.trace.events import (
     RunFinished,
 )
 from codeact_kernel.trace.markdown import harmless_markdown
+from codeact_kernel.trace.text import plain, visible
 from codeact_kernel.trace.values import Outcome, Status
 
 
@@ -109,6 +111,7 @@ class InlineView:
         if self._shown == (number, code):
             return
         self._shown = (number, code)
+        code = visible(code)
         thought, self._thought = self._thought, ""
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
         head = f"**Step {number}**"
@@ -117,16 +120,16 @@ class InlineView:
             display(self._publisher, self._agent, f"Step {number}\n{thought}", prose)
             thought, prose = "", head
         indented = "\n".join(f"    {line}" for line in code.split("\n"))
-        plain = (
+        text = (
             f"Step {number}\n{thought}\n\n{indented}" if thought else f"Step {number}\n\n{indented}"
         )
-        display(self._publisher, self._agent, plain, f"{prose}\n\n{fence}python\n{code}\n{fence}")
+        display(self._publisher, self._agent, text, f"{prose}\n\n{fence}python\n{code}\n{fence}")
 
     def _not_run(self, event: Observed) -> None:
         for output in event.observation.outputs:
             text = output.get("text")
             if isinstance(text, str):
-                self._publisher.stream(self._agent, "stderr", text)
+                self._publisher.stream(self._agent, "stderr", plain(text))
 
     def _end(self, event: RunFinished) -> None:
         if event.outcome is Outcome.ANSWER:
@@ -137,9 +140,9 @@ class InlineView:
             say(self._publisher, self._agent, event.reason)
 
 
-def display(publisher: Publisher, header: bytes, plain: str, markdown: str) -> None:
+def display(publisher: Publisher, header: bytes, text: str, markdown: str) -> None:
     """Text for a console, Markdown for a notebook."""
-    data = {"text/plain": plain, "text/markdown": markdown}
+    data = {"text/plain": plain(text), "text/markdown": markdown}
     publisher.say("display_data", header, {"data": data, "metadata": {}, "transient": {}})
 
 

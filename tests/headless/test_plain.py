@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeact_kernel.headless.plain import clip, one_line, plain
+from codeact_kernel.headless.plain import clip, one_line
+from codeact_kernel.trace.text import plain
 
 
 @pytest.mark.parametrize(
