@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from codeact_kernel.trace.events import Event
+from codeact_kernel.trace.events import Event, Observed, StepFinished
+from codeact_kernel.trace.values import Observation
 
 
 def event_json(event: Event) -> dict[str, Any]:
     """`{"type": class name, ...fields}`, nothing but JSON in it."""
     return {"type": type(event).__name__, **_fields(event)}
+
+
+def without_outputs(event: Event) -> Event:
+    """The event without the outputs and images of an observation, which may be 64 MB."""
+    match event:
+        case Observed():
+            return replace(event, observation=_bare(event.observation))
+        case StepFinished() if event.step.observation is not None:
+            bare = _bare(event.step.observation)
+            return replace(event, step=replace(event.step, observation=bare))
+        case _:
+            return event
+
+
+def _bare(observation: Observation) -> Observation:
+    return replace(observation, outputs=(), images=())
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -1,20 +1,32 @@
 """The events of a run on disk as they happen: what is left when the browser is gone.
 
 Rule: one file per run, one JSON line per event, written at once. A journal that cannot be written
-is said once and never stops a run. Files are the user's alone (0600), and the oldest go.
+is said once and never stops a run. Files are the user's alone (0600), and the oldest go. Outputs are
+written once, with the step they belong to. Other kernels write and prune in the same folder.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from codeact_kernel.kernel.encoding import event_json
+from codeact_kernel.kernel.encoding import event_json, without_outputs
 from codeact_kernel.kernel.messages import to_json
-from codeact_kernel.trace.events import Event, OutputArrived, ReplyGrew, RunStarted, Waited
+from codeact_kernel.trace.events import (
+    Event,
+    Observed,
+    OutputArrived,
+    ReplyGrew,
+    RunStarted,
+    Waited,
+)
 
 KEPT = 200
+BYTES = 1024**3
+"""What the journals of earlier runs may take together."""
 
 
 class Journal:
@@ -33,7 +45,9 @@ class Journal:
         try:
             if run != self._run:
                 self._open(run)
-            self._append(run, to_json(event_json(event)) + b"\n")
+            # a step is finished right behind its observation, and has the outputs
+            kept = without_outputs(event) if isinstance(event, Observed) else event
+            self._append(run, to_json(event_json(kept)) + b"\n")
         except OSError as error:
             self.problem = (
                 f"The journal of this run cannot be written below {self._folder} "
@@ -46,10 +60,19 @@ class Journal:
 
     def _open(self, run: str) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        old = sorted(self._folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-        for path in old[: max(0, len(old) - KEPT)]:
-            path.unlink(missing_ok=True)
+        taken = 0
+        for number, (_, size, path) in enumerate(sorted(self._found(), reverse=True)):
+            taken += size
+            if number >= KEPT or (number and taken > BYTES):
+                path.unlink(missing_ok=True)
         self._run = run
+
+    def _found(self) -> Iterator[tuple[float, int, Path]]:
+        """Time of the last change, size and path of each journal."""
+        for path in self._folder.glob("*.jsonl"):
+            with suppress(FileNotFoundError):  # another kernel prunes here, too
+                found = path.stat()
+                yield found.st_mtime, found.st_size, path
 
     def _append(self, run: str, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW

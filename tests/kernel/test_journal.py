@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-from codeact_kernel.kernel.journal import KEPT, Journal
-from codeact_kernel.trace.events import Noticed, ReplyGrew, RunStarted
+from codeact_kernel.kernel.journal import BYTES, KEPT, Journal
+from codeact_kernel.trace.events import Noticed, Observed, ReplyGrew, RunStarted, StepFinished
+from codeact_kernel.trace.values import Observation, Status, Step
 
 
 def started(run: str) -> RunStarted:
@@ -52,3 +54,35 @@ def test_the_oldest_journals_go(tmp_path: Path) -> None:
         (tmp_path / f"old{number}.jsonl").write_text("")
     Journal(tmp_path).write(started("new"))
     assert len(list(tmp_path.glob("*.jsonl"))) == KEPT + 1
+
+
+def test_pruning_by_another_kernel_is_no_problem(tmp_path: Path) -> None:
+    """A journal that is gone between listing and looking (a link to nothing stands for it) is passed."""
+    (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nothing")
+    journal = Journal(tmp_path)
+    journal.write(started("r"))
+    assert journal.problem == ""
+    assert journal.path("r").is_file()
+
+
+def test_outputs_are_written_once(tmp_path: Path) -> None:
+    """They are in the step, which follows its observation and is enough to rebuild it."""
+    output = {"output_type": "stream", "name": "stdout", "text": "only once"}
+    observation = Observation(status=Status.OK, text="seen", outputs=(output,))
+    journal = Journal(tmp_path)
+    journal.write(started("r"))
+    journal.write(Observed(run="r", number=1, observation=observation))
+    step = Step(number=1, cell="c", replies=(), code="x", observation=observation)
+    journal.write(StepFinished(run="r", step=step))
+    assert journal.path("r").read_text().count("only once") == 1
+
+
+def test_large_journals_go_before_there_are_many(tmp_path: Path) -> None:
+    """The newest stays whatever its size; older ones only as far as all fit."""
+    for number in range(4):
+        path = tmp_path / f"old{number}.jsonl"
+        with path.open("wb") as file:
+            file.truncate(BYTES // 2)  # a hole, not bytes on disk
+        os.utime(path, (number, number))
+    Journal(tmp_path).write(started("new"))
+    assert sorted(path.stem for path in tmp_path.glob("*.jsonl")) == ["new", "old2", "old3"]
