@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from codeact_kernel.errors import NotebookError, UsageError
 
 NOTEBOOK = "quickstart.ipynb"
+_IMPORTS = ("matplotlib", "pandas")
+"""What its cells import; the extra `demo` in pyproject.toml installs them."""
+
+
+def require(names: Iterable[str] = _IMPORTS) -> None:
+    """Raises UsageError when a module that the demo's cells import is not installed."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"The demo needs {' and '.join(missing)}, which the plain installation does not bring: "
+            "pip install 'codeact-kernel[demo]'"
+        )
 
 
 def examples_path() -> Path:

@@ -76,6 +76,7 @@ def _work_folder(out: Path, *, made: bool) -> Path:
 
 def replay_demo(arguments: argparse.Namespace) -> Result:
     """`codeact demo`."""
+    demo.require()
     recorded = demo.unpack(demo.examples_path(), arguments.out)
     arguments.model = f"{_REPLAY}{recorded}"
     notebook = run.prepare(files.read(recorded), str(recorded))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,24 @@ def test_a_place_that_cannot_be_written_is_said(examples: Path, tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
         demo.unpack(examples, tmp_path / "file" / "demo.ipynb")
+
+
+def test_what_the_cells_import_is_asked_for_before_anything_runs() -> None:
+    """A plain installation hears how to get it, in one sentence."""
+    demo.require(("json",))
+    with pytest.raises(UsageError, match=r"needs no_such and nor_this.*codeact-kernel\[demo\]"):
+        demo.require(("json", "no_such", "nor_this"))
+
+
+def test_what_is_asked_for_is_what_the_notebook_imports() -> None:
+    """The list is that of the recorded notebook, and of the extra that is named."""
+    root = Path(demo.__file__).parents[2]
+    text = "".join(
+        "".join(cell["source"])
+        for cell in json.loads((demo.examples_path() / demo.NOTEBOOK).read_text())["cells"]
+        if cell["cell_type"] == "code"
+    )
+    extra = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    named = {line.partition(">")[0] for line in extra["optional-dependencies"]["demo"]}
+    assert named == set(demo._IMPORTS)
+    assert all(f"import {name}" in text for name in named)
