@@ -41,11 +41,13 @@ class CellFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """Who is told: of each event of a run, and that the notebook is worth saving now."""
+    """Who is told: of each event of a run, that the notebook is worth saving now, that a cell starts,
+    and what the sandbox does not show or hold."""
 
     event: Callable[[events.Event], None]
     changed: Callable[[], None]
     starts: Callable[[int], None]
+    note: Callable[[str], None]
 
 
 class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for us
@@ -174,6 +176,9 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
 
     def _told(self, data: Mapping[str, Any], running: NotebookNode | None) -> None:
         match data.get("kind"):
+            case "hello":
+                for sentence in data.get("notes", ()):
+                    self._hooks.note(str(sentence))
             case "event":
                 event = told.event(data["event"])
                 self._hooks.event(event)

@@ -33,11 +33,12 @@ _OURS = {"UsageError", "SandboxRefused", "SandboxDied", "SettingsError"}
 class Ended:
     """What came of one command.
 
-    `completed` counts the cells that ended well, `failed` is the one that did not, `stopped` says why
+    `notes` say what the sandbox does not show or hold. `completed` counts the cells that ended well, `failed` is the one that did not, `stopped` says why
     the rest was not run, `broken` why the kernel is gone ("" each when it is not so).
     """
 
     trace: Trace
+    notes: tuple[str, ...] = ()
     completed: int = 0
     failed: CellFailed | None = None
     stopped: str = ""
@@ -94,7 +95,8 @@ class Ended:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know and that changed nothing, each a sentence."""
-        return tuple(one_line(said, _SENTENCE) for run in self.trace.runs for said in run.notices)
+        every = (*self.notes, *(said for run in self.trace.runs for said in run.notices))
+        return tuple(one_line(said, _SENTENCE) for said in dict.fromkeys(every))
 
     @property
     def reason(self) -> str:

@@ -53,6 +53,7 @@ class Progress:
         self._doing = "starting the kernel"
         self._step = 0
         self._drawn = False
+        self._noted: set[str] = set()
 
     def event(self, event: Event) -> None:
         """Take notice of one event."""
@@ -74,7 +75,7 @@ class Progress:
                 self._doing = "done"
                 self._line(self._told(event.step))
             case Noticed():
-                self.say(event.sentence)
+                self.note(event.sentence)
             case RunFinished():
                 self._doing = _ENDS[event.outcome]
                 total = f"{self._doing} · {_steps(self._step)} · {money(self._usage)}"
@@ -87,6 +88,12 @@ class Progress:
         """What goes on outside of any run."""
         self._step, self._doing = 0, what
         self.tick()
+
+    def note(self, sentence: str) -> None:
+        """What the user should know; each sentence once."""
+        if sentence not in self._noted:
+            self._noted.add(sentence)
+            self.say(sentence)
 
     def say(self, sentence: str) -> None:
         """A line that stays."""

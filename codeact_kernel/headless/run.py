@@ -89,8 +89,15 @@ async def _execute(job: Job, target: Target, progress: Progress) -> Ended:
         events.append(event)
         progress.event(event)
 
+    notes: list[str] = []
+
+    def note(sentence: str) -> None:
+        notes.append(sentence)
+        progress.note(sentence)
+
     hooks = Hooks(
         event=take,
+        note=note,
         changed=saver.save,
         starts=lambda index: progress.doing(f"runs cell {index + 1}"),
     )
@@ -114,6 +121,7 @@ async def _execute(job: Job, target: Target, progress: Progress) -> Ended:
             ticking.cancel()
     return Ended(
         trace=fold(events),
+        notes=tuple(notes),
         completed=client.completed,
         failed=failed,
         stopped=client.stopped,

@@ -34,7 +34,7 @@ from codeact_kernel.kernel.views import CellsView, InlineView, View, say
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
 from codeact_kernel.trace.cells import is_valid_id
-from codeact_kernel.trace.events import Event
+from codeact_kernel.trace.events import Event, Noticed, RunStarted
 from codeact_kernel.trace.layout import Layout
 from codeact_kernel.trace.values import Limits, Task
 
@@ -193,6 +193,9 @@ class Runner:
             for first in self._network.before(event) if self._network is not None else ():
                 tell(first)
             tell(event)
+            if isinstance(event, RunStarted):
+                for sentence in self._relay.isolation.for_run(event.id):
+                    tell(Noticed(run=event.id, sentence=sentence))
 
         def tell(event: Event) -> None:
             nonlocal told

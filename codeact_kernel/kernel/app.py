@@ -17,6 +17,7 @@ from codeact_kernel.kernel import parent
 from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
 from codeact_kernel.kernel.deferred import Deferred
 from codeact_kernel.kernel.files import Files
+from codeact_kernel.kernel.isolation import Isolation
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import Incoming, Signer
 from codeact_kernel.kernel.publisher import Publisher
@@ -62,7 +63,7 @@ def run(
     first = [early]
     config = worker_config(settings, policy)
     network = _network(policy)
-
+    isolation = Isolation() if early is None else Isolation(early.backend, early.notes)
     files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
 
     async def start_sandbox(is_first: bool) -> Sandbox:
@@ -77,12 +78,15 @@ def run(
             sandbox = await launch(policy, config, waiting, told=network.told, spent=network.spent)
             network.flush = sandbox.flush_network
         files.sandbox_has(sandbox.report.workspace)
+        isolation.sandbox_has(sandbox.grade, sandbox.report)
         return sandbox
 
     # Not asyncio.run: at its end it waits for threads, and one may be importing litellm.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(_serve(file, settings, policy, start_sandbox, files, network))
+        loop.run_until_complete(
+            _serve(file, settings, policy, start_sandbox, files, isolation, network)
+        )
     finally:
         loop.close()
         files.close()
@@ -95,6 +99,7 @@ async def _serve(
     policy: Policy,
     start_sandbox: Callable[[bool], Awaitable[Sandbox]],
     files: Files,
+    isolation: Isolation,
     network: Network | None,
 ) -> None:
     kernel = Kernel(
@@ -105,6 +110,7 @@ async def _serve(
         choose_model=_choose_model(Path.cwd()),
         journals=state_path() / "runs",
         files=files,
+        isolation=isolation,
         network=network,
     )
     await kernel.serve()
@@ -146,6 +152,7 @@ class Kernel:
         choose_model: Callable[[Settings], Model],
         journals: Path,
         files: Files | None = None,
+        isolation: Isolation | None = None,
         network: Network | None = None,
     ) -> None:
         self.link = link
@@ -156,7 +163,9 @@ class Kernel:
         self._journals = journals
         self.connection = Connection(file, Signer(file.key))
         self.publisher = Publisher(self.connection)
-        self.relay = Relay(file, self.publisher, link, self.stop, policy.cell_seconds, files)
+        self.relay = Relay(
+            file, self.publisher, link, self.stop, policy.cell_seconds, files, isolation
+        )
         self.agent = Deferred(self._make_agent)
         self.relay.agent = self.agent
         self._over = asyncio.Event()
@@ -167,7 +176,14 @@ class Kernel:
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.panel import Panel
 
-        panel = Panel(self.publisher, lambda: self.link.grade, lambda: self.relay.firewall.trusted)
+        isolation = self.relay.isolation
+        panel = Panel(
+            self.publisher,
+            lambda: self.link.grade,
+            lambda: self.relay.firewall.trusted,
+            notes=lambda: isolation.sentences,
+            answered=self.relay.still_busy,
+        )
         runner = Runner(
             relay=self.relay,
             link=self.link,

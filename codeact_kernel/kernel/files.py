@@ -124,19 +124,31 @@ class Files:
 
 
 class OwnCell(FrontRequest):
-    """A cell of the user: what it wrote is in the folder before its reply is sent."""
+    """A cell of the user: what it wrote is in the folder before its reply is sent.
+
+    `warning` is asked once it runs, and shown above its outputs.
+    """
 
     def __init__(
-        self, message: Incoming, publisher: Publisher, allow_stdin: bool, files: Files
+        self,
+        message: Incoming,
+        publisher: Publisher,
+        allow_stdin: bool,
+        files: Files,
+        warning: Callable[[], str] = str,
     ) -> None:
         super().__init__(message, publisher, allow_stdin)
         self._files = files
+        self._silent = message.read_content().get("silent") is True
+        self._warning = warning
         self._since: float | None = None
 
     def publish(self, said: Said) -> None:
         if said.type == "status" and said.value["execution_state"] == "busy":
             self._since = now()
         super().publish(said)
+        if said.type == "execute_input" and not self._silent and (words := self._warning()):
+            self.stream("stderr", f"{words}\n")
         if said.type == "error" and (hint := self._files.hint(said)):
             self.stream("stderr", hint)
 

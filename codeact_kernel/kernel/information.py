@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import codeact_kernel
@@ -17,8 +18,8 @@ from codeact_kernel.kernel.messages import PROTOCOL
 VERSION = codeact_kernel.__version__
 
 
-def kernel_info() -> dict[str, Any]:
-    """The content of kernel_info_reply."""
+def kernel_info(isolation: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of kernel_info_reply; `isolation`: sentences of what the sandbox does not hold."""
     python = sys.version.split()[0]
     return {
         "status": "ok",
@@ -34,9 +35,12 @@ def kernel_info() -> dict[str, Any]:
             "nbconvert_exporter": "python",
             "file_extension": ".py",
         },
-        "banner": (
-            f"CodeAct {VERSION} on Python {python}: a sandboxed IPython with an agent. "
-            "`%agent help` says how to give it a task."
+        "banner": "\n".join(
+            [
+                f"CodeAct {VERSION} on Python {python}: IPython and an agent. "
+                "`%agent help` says how to give it a task.",
+                *isolation,
+            ]
         ),
         "help_links": [
             {"text": "Python Reference", "url": f"https://docs.python.org/{python[:4]}"}

@@ -1,20 +1,21 @@
 """The comms of front ends that know this kernel: opened by them, fed by us (docs/panel.md).
 
 Rule: target `codeact` belongs to this kernel alone. What a front end sends is checked; what the
-sandbox sends on such a comm never gets here. A comm gets each event and edit once, in order.
+sandbox sends on such a comm never gets here. A comm gets each event and edit once, in order. One
+that is given up is closed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel import information
 from codeact_kernel.kernel.agent_cell import Options, options_of
-from codeact_kernel.kernel.encoding import event_json
+from codeact_kernel.kernel.encoding import event_json, without_outputs
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, Incoming
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.trace import edits
@@ -40,7 +41,8 @@ class Comm:
 
 class Panel:
     """Owner of the open comms. `grade` says what the sandbox is worth, "" while it starts;
-    `trusts_display` whether displays are shown as they are.
+    `trusts_display` whether displays are shown as they are; `notes` what the sandbox does not show
+    or hold; `answered` is called after each message that was handled here.
     """
 
     def __init__(
@@ -48,10 +50,15 @@ class Panel:
         publisher: Publisher,
         grade: Callable[[], str],
         trusts_display: Callable[[], bool] = lambda: False,
+        *,
+        notes: Callable[[], Sequence[str]],
+        answered: Callable[[], None],
     ) -> None:
         self._publisher = publisher
         self._grade = grade
         self._trusts_display = trusts_display
+        self._notes = notes
+        self._answered = answered
         self._comms: dict[str, Comm] = {}
         self._waiting: list[Comm] = []
 
@@ -76,6 +83,7 @@ class Panel:
         elif message.type == "comm_close":
             del self._comms[comm_id]
         self._publisher.status("idle", message.header)
+        self._answered()
         return True
 
     def _open(self, comm_id: str, message: Incoming, data: Any) -> None:
@@ -92,11 +100,15 @@ class Panel:
         except UsageError as error:
             comm.problem = str(error)
         if len(self._comms) >= _MAX_COMMS:
-            del self._comms[next(iter(self._comms))]
+            self._evict(next(iter(self._comms)))
         self._comms[comm_id] = comm
         self._waiting.append(comm)
         if self._grade():
             self.greet()
+
+    def _evict(self, comm_id: str) -> None:
+        del self._comms[comm_id]
+        self._publisher.say("comm_close", EMPTY, {"comm_id": comm_id, "data": {}})
 
     def greet(self) -> None:
         """Say hello to those who wait for it; called when the sandbox is ready, or refused."""
@@ -111,6 +123,7 @@ class Panel:
                         "version": information.VERSION,
                         "grade": self._grade(),
                         "display": "trusted" if self._trusts_display() else "cleaned",
+                        "notes": list(self._notes()),
                     },
                 )
 
@@ -128,7 +141,7 @@ class Panel:
     def event(self, event: Event) -> None:
         """Tell every front end. Outputs have their own messages."""
         if self._comms and not isinstance(event, OutputArrived):
-            data = event_json(event)
+            data = event_json(without_outputs(event))
             for comm in self._comms.values():
                 self._number(comm, {"kind": "event", "event": data})
 

@@ -16,6 +16,7 @@ from codeact_kernel.kernel import information
 from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.files import Files, OwnCell
 from codeact_kernel.kernel.inward import Inward
+from codeact_kernel.kernel.isolation import Isolation
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import BadMessage, Incoming, to_json
 from codeact_kernel.kernel.publisher import Publisher
@@ -70,10 +71,12 @@ class Relay:
         stop: Callable[[Incoming | None, bool], None],
         cell_seconds: float | None = None,
         files: Files | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         self.publisher = publisher
         self.link = link
         self.files = files if files is not None else Files()
+        self.isolation = isolation if isolation is not None else Isolation()
         self.requests = Requests()
         self.running = Running(link)
         self.questions = Questions(publisher)
@@ -121,7 +124,8 @@ class Relay:
             if not any(r.type == message.type for r in self.requests.pending.values()):
                 self.files.before_cell()
             asks = self.allows_stdin(message)
-            self.forward(OwnCell(message, self.publisher, asks, self.files), message)
+            cell = OwnCell(message, self.publisher, asks, self.files, self.isolation.before_cell)
+            self.forward(cell, message)
         elif message.type in _KINDS:
             self.forward(FrontRequest(message, self.publisher, False), message)
         elif message.type.endswith("_request"):
@@ -208,7 +212,7 @@ class Relay:
             self.publisher.status("busy", header)
 
     def _kernel_info(self, message: Incoming) -> None:
-        self.answer(message, information.kernel_info())
+        self.answer(message, information.kernel_info(self.isolation.sentences))
 
     def _connect(self, message: Incoming) -> None:
         ports = {f"{channel}_port": port for channel, port in self._file.ports.items()}

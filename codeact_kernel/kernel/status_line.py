@@ -30,6 +30,9 @@ _ENDS = {
     Outcome.FAILED: "Failed",
 }
 
+_WALLS = {"none": "NO SANDBOX", "landlock": "isolation: landlock"}
+"""Said in every line of a run that namespaces do not hold."""
+
 
 class StatusLine:
     """Draws under `header`. Its display id is random: code inside cannot guess it."""
@@ -41,6 +44,7 @@ class StatusLine:
         self._shown = ""
         self._drawn = 0.0
         self._model = ""
+        self._walls = ""
         self._replays = False
         self._steps = 0
         self._usage = Usage()
@@ -50,6 +54,7 @@ class StatusLine:
         match event:
             case RunStarted():
                 self._model = event.model
+                self._walls = _WALLS.get(str(event.settings.get("grade")), "")
                 self._replays = event.model.startswith("replay/")
                 self._show("Starting")
             case StepStarted():
@@ -78,7 +83,7 @@ class StatusLine:
         self._show(f"{_ENDS[event.outcome]} · {steps} · {event.seconds:.0f} s")
 
     def _show(self, text: str) -> None:
-        parts = (text, self._model, *self._spent())
+        parts = (text, self._walls, self._model, *self._spent())
         line = plain(" · ".join(part for part in parts if part)).replace("\n", " ")
         if line == self._shown:
             return

@@ -3,7 +3,7 @@
  *
  * Rule: no other file opens, closes or listens to a comm. A restart keeps the same kernel connection and
  * says nothing of the comms that died with it, so the comm is dropped when a restart begins and opened
- * anew when the kernel answers again.
+ * anew when the kernel answers again. A kernel that lives is told when a comm is not needed any more.
  */
 import type { IDisposable } from '@lumino/disposable';
 import type { JSONValue } from '@lumino/coreutils';
@@ -17,6 +17,11 @@ import type { ConnectionState, ICommPort, IKernelPort, ISessionPort } from './to
 
 const OPEN: IOpen = { client: 'jupyterlab', cells: false };
 const GOING = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
+const CLOSED =
+  'The kernel closed the connection to this tab, because too many tabs are connected to it. ' +
+  'Close some of them, then close this notebook and open it again.';
+const NO_ANSWER =
+  'The kernel did not answer when it was asked what it is. Restart it; if that does not help, reload the page.';
 const HERE = new Set(['idle', 'busy']);
 
 export class Connection implements IDisposable {
@@ -46,23 +51,28 @@ export class Connection implements IDisposable {
       return;
     }
     this._isDisposed = true;
-    this._close();
+    this._leave();
     Signal.clearData(this);
   }
 
   private async _start(): Promise<void> {
-    await this._session.ready;
+    try {
+      await this._session.ready;
+    } catch {
+      this._set({ status: 'failed', reason: NO_ANSWER });
+      return;
+    }
     await this._open();
   }
 
   private _onKernelChanged(): void {
-    this._close();
+    this._leave();
     void this._open();
   }
 
   private _onStatusChanged(_: ISessionPort, status: string): void {
     if (GOING.has(status)) {
-      this._close();
+      this._drop();
       this._set(this._kernel ? { status: 'connecting' } : foreign(this._session));
     } else if (HERE.has(status)) {
       void this._open();
@@ -80,7 +90,14 @@ export class Connection implements IDisposable {
       return;
     }
     this._set({ status: 'connecting' });
-    await kernel.info; // before it, a restart that is still going on drops what is sent
+    try {
+      await kernel.info; // before it, a restart that is still going on drops what is sent
+    } catch {
+      if (this._wanted(kernel)) {
+        this._set({ status: 'failed', reason: NO_ANSWER });
+      }
+      return;
+    }
     if (!this._wanted(kernel)) {
       return; // another call was faster while this one waited
     }
@@ -89,7 +106,11 @@ export class Connection implements IDisposable {
     comm.onMsg = message => {
       this._receive(message.content.data);
     };
+    comm.onClose = () => {
+      this._set({ status: 'failed', reason: CLOSED }); // the comm is kept, so that no other is opened
+    };
     this._comm = comm;
+    this._commKernel = kernel;
     comm.open({ ...OPEN });
   }
 
@@ -98,9 +119,19 @@ export class Connection implements IDisposable {
     return !this._isDisposed && this._comm === null && kernel === this._kernel;
   }
 
-  private _close(): void {
+  /** Tell the kernel that this tab does not listen any more. */
+  private _leave(): void {
+    if (this._comm && !this._comm.isDisposed && this._commKernel?.isDisposed === false) {
+      this._comm.onClose = () => undefined;
+      this._comm.close();
+    }
+    this._drop();
+  }
+
+  /** The kernel that had the comm is gone. */
+  private _drop(): void {
     this._comm?.dispose();
-    this._comm = null;
+    this._comm = this._commKernel = null;
   }
 
   private _receive(data: JSONValue): void {
@@ -134,6 +165,7 @@ export class Connection implements IDisposable {
   private readonly _stateChanged = new Signal<this, ConnectionState>(this);
   private _state: ConnectionState = { status: 'connecting' };
   private _comm: ICommPort | null = null;
+  private _commKernel: IKernelPort | null = null;
   private _isDisposed = false;
 }
 
@@ -154,6 +186,7 @@ function greeted(hello: IHello): ConnectionState {
     status: 'connected',
     version: hello.version,
     grade: hello.grade,
-    trusted: hello.display === 'trusted'
+    trusted: hello.display === 'trusted',
+    notes: hello.notes
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The connection of each open notebook, and the one of the notebook in front.
  *
- * Rule: a connection lives as long as its notebook panel; nobody keeps a list.
+ * Rule: a connection lives as long as its notebook panel, or the page; nobody keeps a list.
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ISignal } from '@lumino/signaling';
@@ -21,6 +21,11 @@ export class Connections {
     });
     tracker.currentChanged.connect(() => {
       this._changed.emit();
+    });
+    window.addEventListener('pagehide', event => {
+      if (!event.persisted) {
+        tracker.forEach(panel => this._connections.get(panel)?.dispose());
+      }
     });
   }
 

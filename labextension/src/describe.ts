@@ -51,7 +51,14 @@ export function describe(state: ConnectionState | null): IDescription {
       return {
         mood: state.grade === 'none' || state.trusted ? 'bad' : 'good',
         heading: 'Connected',
-        text: `Isolation: ${state.grade}. ${GRADES[state.grade] ?? ''} ${state.trusted ? TRUSTED : ''}`.trim()
+        text: [
+          `Isolation: ${state.grade}.`,
+          GRADES[state.grade] ?? '',
+          state.trusted ? TRUSTED : '',
+          ...state.notes
+        ]
+          .filter(Boolean)
+          .join(' ')
       };
     case 'failed':
       return { mood: 'bad', heading: 'Not connected', text: state.reason };

@@ -18,13 +18,17 @@ export interface IOpen {
   cells: boolean;
 }
 
-/** Answers the open, and comes again when `display` changes ("cleaned" or "trusted"). `grade`: what the sandbox's self-test saw, from "vm" to "none". */
+/**
+ * Answers the open, and comes again when `display` changes ("cleaned" or "trusted"). `grade`: what the sandbox's
+ * self-test saw, from "vm" to "none". `notes`: sentences about what the sandbox does not show or hold.
+ */
 export interface IHello {
   kind: 'hello';
   protocol: number;
   version: string;
   grade: string;
   display: string;
+  notes: string[];
 }
 
 /** One event of a run. `type` is its class name; the fields are as codeact_kernel/trace/events.py has them. */
@@ -110,7 +114,8 @@ export function parse(data: JSONValue): Message {
         protocol: count(message, 'protocol'),
         version: text(message, 'version'),
         grade: text(message, 'grade'),
-        display: text(message, 'display')
+        display: text(message, 'display'),
+        notes: texts(message, 'notes')
       };
     case 'event':
       return { kind, seq: count(message, 'seq'), event: event(message) };
@@ -185,6 +190,14 @@ function objects(data: JSONObject, name: string): JSONObject[] {
     throw new ProtocolError(`${name} is not a list`);
   }
   return value.map((item, at) => object(item, `${name}[${String(at)}]`));
+}
+
+function texts(data: JSONObject, name: string): string[] {
+  const value = data[name];
+  if (!Array.isArray(value) || !value.every(item => typeof item === 'string')) {
+    throw new ProtocolError(`${name} is not a list of strings`);
+  }
+  return value;
 }
 
 function text(data: JSONObject, name: string): string {

@@ -27,6 +27,7 @@ export interface IConnected {
   grade: string;
   /** Displays are shown as they are, script included. */
   trusted: boolean;
+  notes: string[];
 }
 
 /** The kernel speaks, but not our protocol. `reason` is a sentence for the user. */
@@ -40,13 +41,17 @@ export type ConnectionState = IForeign | IConnecting | IConnected | IFailed;
 /** One comm, as Kernel.IComm is. */
 export interface ICommPort {
   onMsg(message: { content: { data: JSONValue } }): void | PromiseLike<void>;
+  onClose(message: unknown): void | PromiseLike<void>;
+  readonly isDisposed: boolean;
   open(data?: JSONObject): unknown;
+  close(): unknown;
   dispose(): void;
 }
 
 /** One kernel, as Kernel.IKernelConnection is. */
 export interface IKernelPort {
   readonly name: string;
+  readonly isDisposed: boolean;
   readonly info: Promise<unknown>;
   createComm(target: string): ICommPort;
 }

@@ -10,13 +10,15 @@ const HELLO = {
   protocol: 1,
   version: '0.1.0',
   grade: 'namespaces',
-  display: 'cleaned'
+  display: 'cleaned',
+  notes: []
 };
 const CONNECTED: ConnectionState = {
   status: 'connected',
   version: '0.1.0',
   grade: 'namespaces',
-  trusted: false
+  trusted: false,
+  notes: []
 };
 
 async function connect(name = 'codeact') {
@@ -79,6 +81,7 @@ describe('Connection', () => {
     await kernel.comm.say(HELLO);
     session.statusChanged.emit(status);
     expect(kernel.comm.disposed).toBe(true);
+    expect(kernel.comm.closed).toBe(false); // there is nobody to be told
     expect(connection.state).toEqual({ status: 'connecting' });
     session.statusChanged.emit('idle');
     await settle();
@@ -134,5 +137,40 @@ describe('Connection', () => {
     session.statusChanged.emit('idle');
     await settle();
     expect(kernel.comms).toHaveLength(1);
+  });
+
+  it('tells a kernel that lives when its tab is closed', async () => {
+    const { kernel, connection } = await connect();
+    connection.dispose();
+    expect(kernel.comm.closed).toBe(true);
+    expect(connection.state).toEqual({ status: 'connecting' });
+  });
+
+  it('says nothing to a kernel connection that is disposed', async () => {
+    const { kernel, connection } = await connect();
+    kernel.isDisposed = true;
+    connection.dispose();
+    expect(kernel.comm.closed).toBe(false);
+    expect(kernel.comm.disposed).toBe(true);
+  });
+
+  it('says so when the kernel closes the comm, and does not open it again by itself', async () => {
+    const { kernel, session, connection } = await connect();
+    await kernel.comm.say(HELLO);
+    kernel.comm.end();
+    expect(connection.state).toHaveProperty('reason', expect.stringContaining('too many tabs'));
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(kernel.comms).toHaveLength(1);
+    connection.dispose();
+    expect(kernel.comm.closed).toBe(false);
+  });
+
+  it('says so when the kernel never says what it is', async () => {
+    const kernel = new FakeKernel('codeact', Promise.reject(new Error('gone')));
+    const connection = new Connection(new FakeSession(kernel));
+    await settle();
+    expect(connection.state).toHaveProperty('reason', expect.stringContaining('did not answer'));
+    expect(kernel.comms).toHaveLength(0);
   });
 });

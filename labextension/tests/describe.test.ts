@@ -12,27 +12,39 @@ group('describe', () => {
     ['a kernel that starts', { status: 'connecting' }, 'waiting', 'starting'],
     [
       'no isolation',
-      { status: 'connected', version: '1', grade: 'none', trusted: false },
+      { status: 'connected', version: '1', grade: 'none', trusted: false, notes: [] },
       'bad',
       'not isolated'
     ],
     [
       'namespaces',
-      { status: 'connected', version: '1', grade: 'namespaces', trusted: false },
+      { status: 'connected', version: '1', grade: 'namespaces', trusted: false, notes: [] },
       'good',
       'namespaces'
     ],
     [
       'a grade of tomorrow',
-      { status: 'connected', version: '9', grade: 'moon', trusted: false },
+      { status: 'connected', version: '9', grade: 'moon', trusted: false, notes: [] },
       'good',
       'Isolation: moon.'
     ],
     [
       'trusted displays',
-      { status: 'connected', version: '1', grade: 'namespaces', trusted: true },
+      { status: 'connected', version: '1', grade: 'namespaces', trusted: true, notes: [] },
       'bad',
       '%agent distrust display'
+    ],
+    [
+      'a note',
+      {
+        status: 'connected',
+        version: '1',
+        grade: 'landlock',
+        trusted: false,
+        notes: ['Home is not shown.']
+      },
+      'good',
+      'rules. Home is not shown.'
     ],
     ['a failure', { status: 'failed', reason: 'No answer.' }, 'bad', 'No answer.']
   ])('says what %s means', (_, state, mood, words) => {

@@ -7,6 +7,15 @@ import type { ICommPort, IKernelPort, ISessionPort } from '../src/tokens';
 export class FakeComm implements ICommPort {
   opened: JSONObject | null = null;
   disposed = false;
+  closed = false;
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  onClose(message: unknown): void | PromiseLike<void> {
+    throw new Error(`nobody listens to ${JSON.stringify(message)}`);
+  }
 
   onMsg(message: { content: { data: JSONValue } }): void | PromiseLike<void> {
     throw new Error(`nobody listens to ${JSON.stringify(message)}`);
@@ -16,8 +25,23 @@ export class FakeComm implements ICommPort {
     this.opened = data ?? null;
   }
 
+  close(): void {
+    if (this.disposed) {
+      throw new Error('Cannot close');
+    }
+    this.closed = true;
+    void this.onClose({});
+    this.dispose();
+  }
+
   dispose(): void {
     this.disposed = true;
+  }
+
+  /** Let the kernel close it. */
+  end(): void {
+    void this.onClose({});
+    this.dispose();
   }
 
   /** Let the kernel say this; gives back what the listener returned. */
@@ -28,6 +52,7 @@ export class FakeComm implements ICommPort {
 
 export class FakeKernel implements IKernelPort {
   readonly comms: FakeComm[] = [];
+  isDisposed = false;
 
   constructor(
     readonly name: string,

@@ -70,6 +70,10 @@ class FakeKernel:
             }
         )
 
+    def hello(self, **fields: Any) -> None:
+        """The answer to the comm that was opened."""
+        self._comm({"kind": "hello", "protocol": 1, **fields})
+
     def edit(self, op: str, **fields: Any) -> None:
         """A notebook edit over the comm that was opened."""
         self._comm({"kind": "edit", "seq": 0, "edit": {"op": op, **fields}})

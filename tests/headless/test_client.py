@@ -27,7 +27,13 @@ class Ran:
         self.kernel = FakeKernel(script)
         self.events: list[Event] = []
         self.saves = 0
-        hooks = Hooks(event=self.events.append, changed=self._save, starts=lambda index: None)
+        self.notes: list[str] = []
+        hooks = Hooks(
+            event=self.events.append,
+            changed=self._save,
+            starts=lambda index: None,
+            note=self.notes.append,
+        )
         manager: Any = self.kernel
         self.client = Client(self.notebook, manager, hooks=hooks, **{"overrides": {}} | options)
         self.failed: CellFailed | None = None
@@ -108,6 +114,17 @@ async def test_the_kernel_is_told_who_is_there() -> None:
     assert ran.kernel.started["env"] == {"A": "b"}
     assert ran.kernel.allow_stdin is False
     assert ran.notebook.metadata.language_info == {"name": "python"}
+
+
+async def test_what_the_sandbox_does_not_hold_is_passed_on() -> None:
+    """The hello's sentences reach whoever runs the notebook, without any agent cell in it."""
+
+    def script(kernel: FakeKernel, msg_id: str, code: str) -> None:
+        kernel.hello(notes=["There is no sandbox."])
+        plain(kernel, msg_id, code)
+
+    ran = await Ran(script, "1").go()
+    assert ran.notes == ["There is no sandbox."]
 
 
 async def test_it_is_saved_after_each_step_and_cell() -> None:

@@ -124,3 +124,11 @@ def test_the_json_line_sums_over_the_runs() -> None:
 def test_an_unknown_price_is_null() -> None:
     """A cost nobody knows is not zero."""
     assert ended(ANSWER).to_json("x")["cost_usd"] is None
+
+
+def test_what_the_sandbox_does_not_hold_is_a_notice_once() -> None:
+    """Said by the kernel at the start and recorded in each run: it is one sentence all the same."""
+    said = "There is no sandbox."
+    told = ended(run(Outcome.ANSWER, "1", notices=(said, "More.")), ANSWER, notes=(said,))
+    assert told.notices == (said, "More.")
+    assert ended(notes=(said,)).to_json("n")["notices"] == [said]

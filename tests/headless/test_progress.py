@@ -140,3 +140,12 @@ def test_money_is_said_as_far_as_it_is_known() -> None:
     assert money(Usage()) == ""
     assert money(Usage(input_tokens=5)) == "5 tokens · "
     assert money(Usage(input_tokens=5, cost=0.5)) == "5 tokens · $0.5000 · "
+
+
+def test_a_note_is_said_once() -> None:
+    """The kernel says it at the start, and the trace of each run has it again."""
+    terminal = Terminal()
+    progress = Progress(terminal, "dumb")
+    progress.note("There is no sandbox.")
+    progress.event(Noticed(run="r", sentence="There is no sandbox."))
+    assert terminal.getvalue().count("no sandbox") == 1

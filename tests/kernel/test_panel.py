@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codeact_kernel.kernel.encoding import event_json
+from codeact_kernel.kernel.encoding import event_json, without_outputs
 from codeact_kernel.trace import edits
-from codeact_kernel.trace.events import CodeProposed, RunFinished, StepFinished
-from codeact_kernel.trace.values import Observation, Outcome, Reply, Status, Step
+from codeact_kernel.trace.events import CodeProposed, Observed, RunFinished, StepFinished
+from codeact_kernel.trace.values import Image, Observation, Outcome, Reply, Status, Step
 from tests.kernel.conftest import Front
 
 CONTRACT = Path(__file__).parents[1] / "contract"
@@ -47,6 +48,7 @@ async def test_hello_is_as_the_example(front: Front) -> None:
     assert hello.keys() == example("hello").keys()
     assert hello["kind"] == "hello"
     assert hello["protocol"] == example("hello")["protocol"]
+    assert all(isinstance(note, str) for note in hello["notes"])
     assert msg_id
 
 
@@ -101,3 +103,49 @@ async def test_other_comms_go_inside(front: Front) -> None:
     opens(front, "widget", target="jupyter.widget")
     await front.reply(front.client.kernel_info())
     assert front.box.sent[-1][0]["type"] == "comm_open"
+
+
+async def test_a_tab_that_opens_while_code_runs_sees_a_busy_kernel(front: Front) -> None:
+    """Busy and idle around its comm message are not the last word."""
+    running = front.client.execute("run")
+    await front.reply(front.client.kernel_info())  # the box has the cell, too
+    front.box.publish("status", running, {"execution_state": "busy"})
+    opened = opens(front, "c")
+    states: list[tuple[str, str]] = []
+    async with asyncio.timeout(10):
+        while states[-2:] != [(opened, "idle"), (running, "busy")]:
+            message = await front.client.get_iopub_msg(timeout=10)
+            if message["msg_type"] == "status":
+                parent = message["parent_header"].get("msg_id", "")
+                states.append((parent, message["content"]["execution_state"]))
+
+
+async def test_a_comm_that_is_one_too_many_closes_the_oldest_and_says_so(front: Front) -> None:
+    """No front end waits for ever for events it does not get any more."""
+    for number in range(65):
+        opens(front, f"c{number}")
+    async with asyncio.timeout(10):
+        while True:
+            message = await front.client.get_iopub_msg(timeout=10)
+            if message["msg_type"] == "comm_close":
+                assert message["content"]["comm_id"] == "c0"
+                break
+
+
+def test_events_of_the_comm_have_no_outputs() -> None:
+    """They may be 64 MB, are sent as messages anyway, and would be sent to each tab twice."""
+    observation = Observation(
+        status=Status.OK,
+        text="1",
+        outputs=({"output_type": "stream", "name": "stdout", "text": "1"},),
+        images=(Image(mime="image/png", data="QQ=="),),
+    )
+    step = Step(number=1, cell="c", replies=(), code="1", observation=observation)
+    for event in (
+        Observed(run="r", number=1, observation=observation),
+        StepFinished(run="r", step=step),
+    ):
+        data = event_json(without_outputs(event))
+        seen = data["step"]["observation"] if "step" in data else data["observation"]
+        assert seen["outputs"] == seen["images"] == []
+        assert seen["text"] == "1"

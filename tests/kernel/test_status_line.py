@@ -38,3 +38,12 @@ def test_the_summary_says_whether_a_model_was_asked(model: str, shown: str) -> N
         line.event(event)
     assert shown in said.lines[-1]
     assert "7 tokens" in said.lines[-1]
+
+
+def test_a_run_without_walls_says_so_in_every_line() -> None:
+    """What does not hold the code is seen wherever the run is seen."""
+    said = Said()
+    line = StatusLine(said, b"{}")  # type: ignore[arg-type]  # the one method it uses
+    line.event(RunStarted(id="r", task="t", model="m", settings={"grade": "none"}))
+    line.event(StepStarted(run="r", number=1, cell="c"))
+    assert all("NO SANDBOX" in text for text in said.lines)
