@@ -67,6 +67,9 @@ class Settings:
     """What a kernel's code may exchange with the network in all; None: 1024."""
     log_level: str = "warning"
 
+    given: frozenset[str] = frozenset()
+    """Not a setting: the names of those the user gave; the others have their defaults."""
+
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The user's settings. Raises SettingsError naming the file or variable and the allowed values."""
@@ -83,7 +86,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:
     """The settings among the variables. A misspelt one is refused: it may be about safety."""
-    variables = {f"{_PREFIX}{field.name.upper()}": field.name for field in fields(Settings)}
+    variables = {f"{_PREFIX}{name.upper()}": name for name in _NAMES}
     ours = {name: text for name, text in environ.items() if name.startswith(_PREFIX) and text}
     ours.pop("CODEACT_CONFIG", None)
     if unknown := sorted(set(ours) - set(variables)):
@@ -158,6 +161,7 @@ def notebook_name(environ: Mapping[str, str] | None = None) -> str:
 
 
 _PREFIX = "CODEACT_"
+_NAMES = frozenset(field.name for field in fields(Settings)) - {"given"}
 _CHOICES = {
     "approve": ("never", "ask", "risky"),
     "profile": ("notebook", "strict"),
@@ -213,12 +217,12 @@ def _headers(raw: Any, environ: Mapping[str, str], where: str) -> dict[str, dict
 
 
 def _apply(settings: Settings, given: Mapping[str, Any], where: str) -> Settings:
-    known = {field.name for field in fields(Settings)}
-    if unknown := sorted(set(given) - known):
+    if unknown := sorted(set(given) - _NAMES):
         raise SettingsError(
-            f"{where} sets {unknown[0]!r}, which is not a setting. Known: {', '.join(sorted(known))}."
+            f"{where} sets {unknown[0]!r}, which is not a setting. Known: {', '.join(sorted(_NAMES))}."
         )
-    return replace(settings, **{name: _value(name, raw, where) for name, raw in given.items()})
+    values = {name: _value(name, raw, where) for name, raw in given.items()}
+    return replace(settings, **values, given=settings.given | set(values))
 
 
 def _value(name: str, raw: Any, where: str) -> Any:

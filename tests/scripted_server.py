@@ -7,8 +7,10 @@ attempts, a cut in the middle of the stream, a stall. The last reply repeats. St
 from __future__ import annotations
 
 import json
+import random
+import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,15 +34,52 @@ class Reply:
     stall: float = 0.0
 
 
+class ScriptedReplies:
+    """The replies of one model, and how often each was asked for."""
+
+    def __init__(self, replies: Sequence[str | Reply]) -> None:
+        self._replies = [Reply(text=r) if isinstance(r, str) else r for r in replies]
+        self._attempts: dict[int, int] = {}
+
+    def next(self, body: dict[str, Any]) -> tuple[Reply, int]:
+        """The reply to this request, and which attempt this is, from 0."""
+        said = sum(message["role"] == "assistant" for message in body["messages"])
+        place = min(said, len(self._replies) - 1)
+        attempt = self._attempts.get(place, 0)
+        self._attempts[place] = attempt + 1
+        return self._replies[place], attempt
+
+
+def _free_port() -> int:
+    """A port below those that are given out for connections."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 -- no secret
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
+_PORT = _free_port()
+USUAL = f"http://127.0.0.1:{_PORT}/v1"
+"""The address of every server of this process that is the only one: kernels are configured for it."""
+
+
+def _listening(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", _PORT), handler)
+    except OSError:
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+
 class ScriptedServer:
     """`url` goes into --api-base; `requests` are the bodies that came, in order."""
 
     def __init__(self, replies: Sequence[str | Reply]) -> None:
-        self.replies = [Reply(text=r) if isinstance(r, str) else r for r in replies]
+        self._replies = ScriptedReplies(replies)
         self.requests: list[dict[str, Any]] = []
-        self.attempts: dict[int, int] = {}
+        self.keys: list[str] = []
         self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _listening(_handler(self))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
@@ -60,11 +99,7 @@ class ScriptedServer:
     def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int]:
         """The reply to this request, and which attempt this is, from 0."""
         self.requests.append(body)
-        said = sum(message["role"] == "assistant" for message in body["messages"])
-        place = min(said, len(self.replies) - 1)
-        attempt = self.attempts.get(place, 0)
-        self.attempts[place] = attempt + 1
-        return self.replies[place], attempt
+        return self._replies.next(body)
 
 
 @contextmanager
@@ -78,11 +113,35 @@ def serving(*replies: str | Reply) -> Iterator[ScriptedServer]:
         server.close()
 
 
+class _Several(ScriptedServer):
+    """Answers each model with its own replies."""
+
+    def __init__(self, models: Mapping[str, Sequence[str | Reply]]) -> None:
+        super().__init__(())
+        self._models = {name: ScriptedReplies(replies) for name, replies in models.items()}
+
+    def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int]:
+        self.requests.append(body)
+        return self._models[body["model"]].next(body)
+
+
+@contextmanager
+def several(models: Mapping[str, Sequence[str | Reply]]) -> Iterator[str]:
+    """The address of a server with the replies of several models, by name."""
+    server = _Several(models)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.close()
+
+
 def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length))
+            server.keys.append(self.headers.get("Authorization", ""))
             reply, attempt = server.next_reply(body)
             if attempt < len(reply.refusals):
                 self._refuse(reply.refusals[attempt], reply.retry_after)

@@ -41,6 +41,7 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
 
 {name} in a task is replaced by the value of that variable; {{name}} stays {name}.
 Defaults come from the configuration file, or CODEACT_MODEL, CODEACT_STEPS ... in the environment.
+A cell can only narrow the approve, steps and budget you set there; another address is asked about.
 """
 NO_WIDENING = (
     "A cell cannot open the network, because notebooks come from others. Allow hosts with "
@@ -59,14 +60,17 @@ class Options:
     vision: bool | None = None
     api_base: str | None = None
 
-    def over(self, other: Options) -> Options:
-        """These, and `other` where these say nothing."""
-        given = {
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by name."""
+        return {
             field.name: value
             for field in fields(Options)
             if (value := getattr(self, field.name)) is not None
         }
-        return replace(other, **given)
+
+    def over(self, other: Options) -> Options:
+        """These, and `other` where these say nothing."""
+        return replace(other, **self.given())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

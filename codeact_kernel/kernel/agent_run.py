@@ -21,6 +21,7 @@ from codeact_kernel.agent.options import Options as LoopOptions
 from codeact_kernel.agent.options import Rules
 from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import UsageError
+from codeact_kernel.kernel import narrowing
 from codeact_kernel.kernel.agent_cell import AgentCell, ContinueCell, Options, fill, names_in
 from codeact_kernel.kernel.approvals import Ask, gate_for
 from codeact_kernel.kernel.journal import Journal
@@ -51,10 +52,11 @@ ChooseModel = Callable[[Settings], Model]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What it takes to go on with the last run."""
+    """What it takes to go on with the last run: the user's own options, and those of its cells."""
 
     run: str
-    options: Options
+    own: Options
+    written: Options
     conversation: Conversation
 
 
@@ -97,6 +99,7 @@ class Runner:
         self._network = network
         self._layout = Layout()
         self._kept: Kept | None = None
+        self._allowed: set[str] = set()
 
     async def run(
         self, cell: AgentCell | ContinueCell, message: Incoming, client: Incoming | None
@@ -108,9 +111,16 @@ class Runner:
         comm = self._panel.of(message)
         if comm is not None and comm.problem:
             raise UsageError(comm.problem)
-        given = cell.options if comm is None else comm.overrides.over(cell.options)
-        kept, options = self._to_continue(cell, given)
-        settings = _with(self._settings, options)
+        kept = self._to_continue(cell)
+        own = comm.overrides if comm is not None else Options()
+        written = cell.options
+        if kept is not None:
+            own = own.over(replace(kept.own, **dict.fromkeys(written.given())))
+            written = written.over(kept.written)
+        chosen = narrowing.choose(self._settings, own, written)
+        if chosen.foreign:
+            await self._allow(chosen.foreign, client)
+        settings = chosen.settings
         task = await self._task(cell)
         model = self._choose_model(settings)
         run_id = kept.run if kept is not None else uuid.uuid4().hex[:12]
@@ -133,17 +143,27 @@ class Runner:
             cell=cell_id(message),
             conversation=kept.conversation if kept is not None else None,
         )
-        self._kept = Kept(run=run_id, options=options, conversation=end.conversation)
+        self._kept = Kept(run=run_id, own=own, written=written, conversation=end.conversation)
         return end
 
-    def _to_continue(
-        self, cell: AgentCell | ContinueCell, given: Options
-    ) -> tuple[Kept | None, Options]:
+    def _to_continue(self, cell: AgentCell | ContinueCell) -> Kept | None:
         if isinstance(cell, AgentCell):
-            return None, given
+            return None
         if self._kept is None:
             raise UsageError(NOTHING_TO_CONTINUE)
-        return self._kept, given.over(self._kept.options)
+        return self._kept
+
+    async def _allow(self, address: str, client: Incoming | None) -> None:
+        """Ask once per session whether the conversation may go there. Raises UsageError."""
+        if address in self._allowed:
+            return
+        if client is not None:
+            question = narrowing.question(address)
+            answer = await self._relay.questions.ask(client, question)
+            if answer.strip().lower() in ("y", "yes"):
+                self._allowed.add(address)
+                return
+        raise UsageError(narrowing.refusal(address))
 
     async def _task(self, cell: AgentCell | ContinueCell) -> str:
         text = cell.task if isinstance(cell, AgentCell) else cell.words
@@ -214,13 +234,6 @@ def _shown(policy: Policy) -> dict[str, Any]:
     """What of the user's files code could see, beyond what is usual."""
     mounts = {"mounts": [str(mount) for mount in policy.mounts]} if policy.mounts else {}
     return {"workspace_mode": policy.workspace_mode, **mounts}
-
-
-def _with(settings: Settings, options: Options) -> Settings:
-    given = {
-        name: value for name in Options.__slots__ if (value := getattr(options, name)) is not None
-    }
-    return replace(settings, **given)
 
 
 def _texts(values: Any) -> Mapping[str, str]:

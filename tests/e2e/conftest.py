@@ -19,6 +19,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+from tests.scripted_server import USUAL
+
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "codeact_kernel" / "kernelspec" / "kernel.json"
 SECONDS = 30.0
@@ -220,6 +222,7 @@ def started(
         "XDG_STATE_HOME": str(folder / ".state"),
         "XDG_CONFIG_HOME": str(folder / ".config"),
         "PYTHONPATH": str(ROOT),
+        "CODEACT_API_BASE": USUAL,
     }
     manager.start_kernel(cwd=str(folder), env={**clean, **own, **(environ or {})})
     client = manager.client()

@@ -321,6 +321,28 @@ def test_approval_needs_somebody(kernel: Session) -> None:
     assert "needs somebody who answers" in result.error["evalue"]
 
 
+def test_an_address_in_a_cell_is_asked_about(tmp_path: Path) -> None:
+    """Nothing goes to an unknown address before the user says yes, once; the user's key never does."""
+    mine = {"CODEACT_API_KEY": "sk-SECRET", "CODEACT_APPROVE": "ask"}
+    with serving("Mine."), serving("Theirs.") as other, started(tmp_path, mine) as session:
+        refused = session.run(agent(other.url), allow_stdin=False)
+        assert "codeact run --api-base" in refused.error["evalue"]
+        loose = session.run(agent(other.url, options="--approve never"), allow_stdin=False)
+        assert "CODEACT_APPROVE" in loose.error["evalue"]
+        msg_id = session.client.execute(agent(other.url))
+        prompt = session.client.get_stdin_msg(timeout=20)["content"]["prompt"]
+        assert prompt.startswith(f"This cell sends the conversation to {other.url}, which")
+        session.client.input("")
+        assert "nothing was sent" in session.wait(msg_id).error["evalue"]
+        assert other.requests == []
+        msg_id = session.client.execute(agent(other.url))
+        session.client.get_stdin_msg(timeout=20)
+        session.client.input("y")
+        assert any("Theirs." in text for text in session.wait(msg_id).displays)
+        assert any("Theirs." in text for text in session.run(agent(other.url)).displays)
+        assert other.keys == ["Bearer none"] * 2
+
+
 def test_output_of_a_step_is_bounded(kernel: Session) -> None:
     """A flood in a step reaches the client as head and tail with a line that says what is missing."""
     with serving(step(FLOOD), step("final_answer(1)")) as server:

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.e2e.conftest import ROOT, SPEC, Session
-from tests.scripted_server import Reply, serving
+from tests.scripted_server import USUAL, Reply, serving
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder.mkdir(parents=True)
     data = json.loads(SPEC.read_text())
     data["argv"][0] = sys.executable
-    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share)}
+    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share), "CODEACT_API_BASE": USUAL}
     (folder / "kernel.json").write_text(json.dumps(data))
     before = dict(os.environ)
     os.environ["JUPYTER_PATH"] = str(share)

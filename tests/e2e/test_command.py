@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.scripted_server import Reply, ScriptedServer, serving
+from tests.scripted_server import Reply, ScriptedServer, serving, several
 
 SECONDS = 100
 ROOT = Path(__file__).parents[2]
@@ -195,12 +194,12 @@ FORMS = (
 
 def test_replies_in_other_forms_are_understood(tmp_path: Path) -> None:
     """Two blocks, JSON, an unclosed fence or tag, HTML in a string: what was meant is what runs."""
-    with ExitStack() as stack:
-        models = [stack.enter_context(serving(reply, ANSWER)) for reply, _, _ in FORMS]
-        cells = [f"%%agent --api-base {model.url}\nTask." for model in models]
+    models = {f"form{n}": (reply, ANSWER) for n, (reply, _, _) in enumerate(FORMS)}
+    with several(models) as url:
+        cells = [f"%%agent --model openai/{name}\nTask." for name in models]
         path = write(tmp_path / "a.ipynb", *cells)
         process = subprocess.run(
-            command("run", path, "--model", "openai/scripted"),
+            command("run", path, "--api-base", url),
             env=environment(), capture_output=True, text=True, timeout=SECONDS,
         )  # fmt: skip
     ran = done(process, tmp_path / "a.run.ipynb")
@@ -356,18 +355,14 @@ def test_a_limit_is_exit_3(tmp_path: Path) -> None:
 
 def test_the_worst_of_several_runs_decides(tmp_path: Path) -> None:
     """One answered and one stopped at its limit: 3, with the answer on stdout."""
-    with serving(ANSWER, "<execute>\nprint('on')\n</execute>") as model:
-        looping = ScriptedServer(["<execute>\nprint('on')\n</execute>"])
-        looping.start()
-        try:
-            limited = f"%%agent --steps 1 --api-base {looping.url}\nGo on."
-            path = write(tmp_path / "a.ipynb", f"%%agent --api-base {model.url}\nAsk.", limited)
-            process = subprocess.run(
-                command("run", path, "--model", "openai/scripted"),
-                env=environment(), capture_output=True, text=True, timeout=SECONDS,
-            )  # fmt: skip
-        finally:
-            looping.close()
+    models = {"asked": (ANSWER,), "looping": ("<execute>\nprint('on')\n</execute>",)}
+    with several(models) as url:
+        limited = "%%agent --steps 1 --model openai/looping\nGo on."
+        path = write(tmp_path / "a.ipynb", "%%agent --model openai/asked\nAsk.", limited)
+        process = subprocess.run(
+            command("run", path, "--api-base", url),
+            env=environment(), capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
     ran = done(process, tmp_path / "a.run.ipynb")
     assert (ran.code, ran.stdout) == (3, "forty-two\n")
 
