@@ -122,7 +122,7 @@ class Runner:
             await self._allow(chosen.foreign, client)
         settings = chosen.settings
         task = await self._task(cell)
-        model = self._choose_model(settings)
+        model = await asyncio.to_thread(self._choose_model, settings)
         run_id = kept.run if kept is not None else uuid.uuid4().hex[:12]
         view: View = (
             CellsView(self._publisher, self._panel, comm, message.header)
