@@ -43,6 +43,7 @@ class Incoming(NamedTuple):
     metadata: bytes
     content: bytes
     buffers: tuple[bytes, ...] = ()
+    parent: bytes = EMPTY
 
     def read_content(self) -> dict[str, Any]:
         """The content as a dict. Raises BadMessage."""
@@ -51,6 +52,10 @@ class Incoming(NamedTuple):
     def read_metadata(self) -> dict[str, Any]:
         """The metadata as a dict. Raises BadMessage."""
         return as_object(self.metadata)
+
+    def read_parent(self) -> dict[str, Any]:
+        """The header of the message this one answers, empty for none. Raises BadMessage."""
+        return as_object(self.parent)
 
 
 def as_object(raw: bytes) -> dict[str, Any]:
@@ -150,7 +155,7 @@ class Signer:
         """A client's frames as a message. Raises BadMessage (bad signature, repeated, no header)."""
         try:
             at = list(frames).index(DELIMITER)
-            signature, header, _parent, metadata, content = frames[at + 1 : at + 6]
+            signature, header, parent, metadata, content = frames[at + 1 : at + 6]
         except ValueError as error:
             raise BadMessage("not the frames of a message") from error
         self._verify(signature, frames[at + 2 : at + 6])
@@ -170,6 +175,7 @@ class Signer:
             metadata=metadata,
             content=content,
             buffers=tuple(frames[at + 6 :]),
+            parent=parent,
         )
 
     def _verify(self, signature: bytes, parts: Sequence[bytes]) -> None:
@@ -182,6 +188,11 @@ class Signer:
         self._seen[signature] = None
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
+
+    @property
+    def last_id(self) -> str:
+        """The id in the newest fresh header."""
+        return f"{self._prefix}{self._count}"
 
     def header(self, kind: str) -> bytes:
         """A fresh header. `kind` is one of our own words, never text from inside."""

@@ -80,13 +80,17 @@ class Publisher:
             buffers,
         )
 
-    def ask(self, request: Incoming, prompt: str, password: bool) -> None:
-        """Ask the client whose request this is for a line of input, and nobody else."""
+    def ask(self, request: Incoming, prompt: str, password: bool) -> str:
+        """Ask the client whose request this is for a line of input, and nobody else.
+
+        The question's message id.
+        """
         self._streams.flush()
         content = to_json({"prompt": prompt, "password": password})
         self._connection.send(
             "stdin", request.idents, "input_request", request.header, EMPTY, content
         )
+        return self._connection.signer.last_id
 
 
 def reply_type(request_type: str) -> str:

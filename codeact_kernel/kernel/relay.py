@@ -6,7 +6,6 @@ except for `metadata.codeact`, which only this kernel may write.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,13 +17,13 @@ from codeact_kernel.kernel.files import Files, OwnCell
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.isolation import Isolation
 from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.messages import BadMessage, Incoming, to_json
+from codeact_kernel.kernel.messages import BadMessage, Incoming, as_object, to_json
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.questions import Questions
 from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
 from codeact_kernel.kernel.running import LOST, Running
 from codeact_kernel.sandbox.ended import Ended
-from codeact_kernel.wire import BadFrame
+from codeact_kernel.wire import BadFrame, Frame
 
 if TYPE_CHECKING:
     from codeact_kernel.kernel.connection import ConnectionFile
@@ -88,7 +87,7 @@ class Relay:
         self._stop = stop
         self._cell_seconds = cell_seconds
         self._restarted = False
-        link.on_frame = self.inward.on_frame
+        link.on_frame = self._from_inside
         link.on_end = self.sandbox_ended
         link.on_ready = self.sandbox_ready
         link.on_refused = self.sandbox_refused
@@ -104,20 +103,33 @@ class Relay:
     def _owns_comm(self, comm_id: str) -> bool:
         return self.agent.owns_comm(comm_id)
 
+    def _from_inside(self, frame: Frame) -> None:
+        if frame.head["t"] != "ask":
+            self.running.active(frame.head.get("parent"))
+        self.inward.on_frame(frame)
+
     def on_message(self, message: Incoming) -> None:
         """One verified message of a client. Never raises."""
-        try:
-            if message.channel == "stdin":
-                self.questions.on_message(message)
-            elif message.type in self._here:
-                self._here[message.type](message)
-            else:
-                self.take(message)
-        except BadMessage as error:
-            log.warning("dropped a %.60r: %s", message.type, error)
+        if message.channel == "stdin":
+            self.questions.on_message(message)
+        else:
+            self._answered(self._here.get(message.type, self._take), message)
 
     def take(self, message: Incoming) -> None:
-        """A message that is the sandbox's unless something above takes it."""
+        """A message that is the sandbox's unless something above takes it. Never raises."""
+        self._answered(self._take, message)
+
+    def _answered(self, handle: Callable[[Incoming], None], message: Incoming) -> None:
+        """The one place where a message that cannot be read is answered."""
+        try:
+            handle(message)
+        except BadMessage as error:
+            log.warning("a %.60r cannot be read: %s", message.type, error)
+            sentence = f"The message cannot be read: {error}."
+            if message.type.endswith("_request"):
+                fail(self.publisher, message, "BadMessage", sentence)
+
+    def _take(self, message: Incoming) -> None:
         if self.agent.takes(message):
             return
         if message.type == "execute_request":
@@ -138,7 +150,13 @@ class Relay:
         return message.read_content().get("allow_stdin") is True
 
     def forward(self, request: Request, message: Incoming) -> None:
-        """Send a client's request inside; what it cannot get is said to the client."""
+        """Send a client's request inside; what it cannot get is said to the client.
+
+        Raises BadMessage when nobody inside could read it either.
+        """
+        if message.type.endswith("_request"):
+            message.read_content()
+        message.read_metadata()
         if request.type == "execute_request" and request.seconds is None:
             request.seconds = self._cell_seconds
         metadata = message.metadata
@@ -184,7 +202,7 @@ class Relay:
     def asked(self, request: Request, prompt: str, password: bool) -> None:
         """Its code waits for a person."""
         if request.client is not None:
-            self.running.pause()
+            self.running.pause(request)
             self.questions.open(
                 request.client, request.prompt(prompt), password, self._told, request
             )
@@ -195,6 +213,8 @@ class Relay:
             self.link.send({"t": "input", "value": text})
         except BadFrame:  # a head has a limit; no line a person types comes near it
             self.link.send({"t": "input", "value": text[:8000]})
+        except SandboxRefused:
+            log.info("an answer came when there was no sandbox any more")
 
     def answer(self, message: Incoming, content: dict[str, object]) -> None:
         """Answer at once, with busy and idle around, and leave the client with the true state."""
@@ -269,6 +289,7 @@ class Relay:
         log.error("%s", sentence)
         self.running.forget()
         for request in self.requests.drain():
+            self.questions.close(request)
             if isinstance(request, FrontRequest) and not request.answered:
                 request.fail("SandboxRefused", sentence)
             else:
@@ -281,6 +302,7 @@ class Relay:
         executes = [r for r in waiting if r.type == "execute_request" and not r.answered]
         blamed = current if current in executes else next(iter(executes), None)
         for request in waiting:
+            self.questions.close(request)
             request.died(sentence, running=request is blamed)
 
     def abort(self, message: Incoming) -> None:
@@ -289,7 +311,6 @@ class Relay:
 
 
 def _without_ours(metadata: bytes) -> bytes:
-    value = json.loads(metadata)
-    if isinstance(value, dict) and "codeact" in value:
-        del value["codeact"]
+    value = as_object(metadata)
+    value.pop("codeact", None)
     return to_json(value)
