@@ -1,6 +1,6 @@
 """Cell text -> what it asks for: a run, its continuation, help, plain code, or a mistake.
 
-Rule: pure; nothing here meets a kernel. Only a cell's own first line makes it an agent cell; an
+Rule: pure; nothing here meets a kernel, and only IPython knows what is a magic. Only a cell's own first line makes it an agent cell; an
 option that is misspelt is said, never taken for a part of the task.
 
     %%agent [options]            %agent [options] task            %agent continue [options] [words]
@@ -128,6 +128,7 @@ Cell = PlainCell | AgentCell | ContinueCell | HelpCell | FilesCell | TrustCell |
 
 _FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
 _LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
+_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('%?agent'")
 _OPTION = re.compile(r"--([A-Za-z][\w-]*)(?:=|[ \t]+|$)")
 _VALUE = re.compile(r"""(?:"([^"]*)"|'([^']*)'|(\S+))[ \t]*""")
 _NAME = re.compile(r"\{\{([^\W\d]\w*)\}\}|\{([^\W\d]\w*)\}")
@@ -148,9 +149,20 @@ def read(code: str) -> Cell:
 
 
 def _not_first(text: str) -> Cell:
-    if _LATER.search(text) is None:
+    if _LATER.search(text) is None or not _is_magic(text):
         return PlainCell()
     raise UsageError("%agent must be the only thing in its cell: put the code above it in its own.")
+
+
+def _is_magic(text: str) -> bool:
+    """Whether IPython would run `%agent` somewhere in it, and not find it in a string or a file."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        code = TransformerManager().transform_cell(text)
+    except Exception:  # noqa: BLE001 -- what IPython cannot read, the kernel inside will refuse
+        return False
+    return len(_CALL.findall(code)) > len(_CALL.findall(text))
 
 
 def _agent(whole_cell: bool, line: str, body: str) -> Cell:

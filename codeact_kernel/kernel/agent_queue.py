@@ -32,11 +32,15 @@ from codeact_kernel.kernel.panel import Panel
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import FrontRequest, Said
+from codeact_kernel.kernel.running import GRACE
 from codeact_kernel.kernel.views import display, fenced, say
 from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Outcome
 
 log = logging.getLogger(__name__)
+_LAST_WORDS = GRACE + 1.5
+"""Seconds: stopping a step takes up to GRACE + 1, and then its end is written down."""
+_NOT_BEGUN = "Stopped before the run had begun."
 _INTERNAL = (
     "The run ended because of a mistake in this kernel ({error!r}). Everything done so far is kept; "
     "please report it with the kernel's log."
@@ -44,7 +48,11 @@ _INTERNAL = (
 
 
 class AgentRequest(FrontRequest):
-    """An agent cell inside. Its reply and idle are kept; `turn` is called when it is its turn."""
+    """An agent cell inside. Its reply and idle are kept; `turn` is called when it is its turn.
+
+    What the cell shows is this kernel's: it has no code inside, so of what comes from there only its
+    number and its error, if it fails, are passed on. Comms draw nothing by themselves.
+    """
 
     def __init__(
         self,
@@ -61,22 +69,39 @@ class AgentRequest(FrontRequest):
         self.stops_on_error = given.get("stop_on_error", True) is not False
         self._turn = turn
         self._over = over
+        self._input_seen = False
+        self._error: Said | None = None
 
     def publish(self, said: Said) -> None:
-        if said.type == "execute_input":
-            said = said._replace(content=to_json({**said.value, "code": self._code}))
-        if said.type == "status" and said.value["execution_state"] == "idle":
-            if self.content.get("status") == "ok":
-                self._turn(self)
-                return
-            super().publish(said)
-            self._over(self, False)
+        match said.type:
+            case "execute_input" if not self._input_seen:
+                self._input_seen = True
+                shown = to_json({**said.value, "code": self._code})
+                super().publish(said._replace(content=shown))
+            case "status" if said.value["execution_state"] == "idle":
+                self._inside_is_over(said)
+            case "error" if not self.answered:
+                self._error = said
+            case "status" | "comm_open" | "comm_msg" | "comm_close":
+                super().publish(said)
+            case _:
+                log.info("nothing is shown in an agent cell from inside: %s", said.type)
+
+    def _inside_is_over(self, idle: Said) -> None:
+        if self.content.get("status") == "ok":
+            self._turn(self)
         else:
-            super().publish(said)
+            super().publish(idle)
+            self._over(self, False)
+
+    def stream(self, name: str, text: str) -> None:
+        """Nothing that is printed inside belongs here."""
 
     def reply(self, said: Said) -> None:
         self.content = dict(said.value)
         if said.value.get("status") != "ok":
+            if self._error is not None:
+                super().publish(self._error)
             super().reply(said)
 
     def abort(self) -> None:
@@ -152,10 +177,22 @@ class AgentQueue:
         """The kernel ends: so does the run."""
         task = self._task
         if self.stop() and task is not None:
-            await asyncio.wait([task], timeout=1.0)
+            await asyncio.wait([task], timeout=_LAST_WORDS)
 
     def _begin(self, request: AgentRequest) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(request, self._cell))
+        self._task.add_done_callback(lambda task: self._ended(request, task))
+
+    def _ended(self, request: AgentRequest, task: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first step never runs: the cell is ended here."""
+        if request is not self.held:
+            return
+        if task.cancelled():
+            say(self._publisher, request.header, _NOT_BEGUN)
+            self._finish(request, None)
+        else:
+            log.error("a run could not be ended", exc_info=task.exception())
+        self._settle(request, False)
 
     async def _run(self, request: AgentRequest, cell: Cell) -> None:
         error: tuple[str, str] | None = None
@@ -170,7 +207,7 @@ class AgentQueue:
         except CodeActError as problem:
             error = ("AgentFailed", str(problem))
         except asyncio.CancelledError:
-            say(self._publisher, request.header, "Stopped before the run had begun.")
+            say(self._publisher, request.header, _NOT_BEGUN)
             aborts = True
         except Exception as problem:
             log.exception("a run failed")

@@ -17,12 +17,15 @@ from typing import Any, Protocol
 
 from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
 from codeact_kernel.sandbox.ended import Ended
-from codeact_kernel.wire import Bytes, Frame
+from codeact_kernel.wire import Bytes, Frame, encode
 
 log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 3.5  # inside it is interrupted after 1 s and killed after 3
 _QUERY_SECONDS = 30.0
 _TRIES = 3
+_YOUNG = 5.0
+"""Seconds after which a sandbox that has been ready counts as one that works."""
+_LONGEST_WAIT = 10.0
 
 
 class Box(Protocol):
@@ -68,6 +71,8 @@ class Link:
         self._queries: dict[str, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._early_deaths = 0
+        self._young_deaths = 0
+        self._ready_at = 0.0
         self._settled = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
 
@@ -78,6 +83,8 @@ class Link:
         self._starting = asyncio.get_running_loop().create_task(self._start(first))
 
     async def _start(self, first: bool) -> None:
+        if self._young_deaths > 1:
+            await asyncio.sleep(min(_LONGEST_WAIT, 0.5 * 2 ** min(self._young_deaths - 2, 10)))
         try:
             box: Box = await self._launch(first)
         except SandboxRefused as error:
@@ -85,6 +92,13 @@ class Link:
             return
         except (CodeActError, OSError) as error:
             self._refuse(f"The sandbox did not start: {error} `codeact doctor` says more.")
+            return
+        except Exception as error:
+            log.exception("a sandbox did not start")
+            self._refuse(
+                f"The sandbox did not start because of a mistake in this kernel ({error!r:.300}). "
+                "Please report it with the kernel's log."
+            )
             return
         self._box = box
         self.grade = box.grade
@@ -121,9 +135,9 @@ class Link:
         self.state = State.READY
         self._settled.set()
         self._early_deaths = 0
-        while self._waiting and self._box is not None:
-            head, parts = self._waiting.popleft()
-            self._box.send(head, parts)
+        self._ready_at = asyncio.get_running_loop().time()
+        while self._waiting and self.state is State.READY:
+            self.send(*self._waiting.popleft())
         self.on_ready()
 
     async def until_ready(self) -> None:
@@ -138,6 +152,7 @@ class Link:
         if self.state is State.REFUSED:
             raise SandboxRefused(self.refusal)
         if self.state is State.STARTING:
+            encode(head, parts)  # what is over the limits is said now
             self._waiting.append((head, parts))
         elif self._box is not None:
             try:
@@ -206,7 +221,11 @@ class Link:
         self._fail_queries(SandboxDied(str(ended)))
         if self.state is State.CLOSED:
             return
-        if not was_ready:
+        if was_ready:
+            self._waiting.clear()
+            young = asyncio.get_running_loop().time() - self._ready_at < _YOUNG
+            self._young_deaths = self._young_deaths + 1 if young else 0
+        else:
             self._early_deaths += 1
         if self._early_deaths >= _TRIES:
             self._refuse(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -163,7 +164,8 @@ class Steps:
         self._run = run
         self._seconds = seconds
         self._client = client
-        self._prefix = f"{agent.id[:100]}_s"
+        # Nothing in it tells the agent cell's own id to the code inside.
+        self._prefix = f"{uuid.uuid4().hex}_s"
         self._count = 0
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Session, alive, gone, started
-from tests.scripted_server import Reply, serving
+from tests.scripted_server import Reply, serving, several
 
 FLOOD = "for i in range(15_000): print(i, '.' * 90)"
 
@@ -186,12 +186,13 @@ def test_an_agent_cell_behind_a_failing_cell_is_aborted(kernel: Session) -> None
 
 def test_two_agent_cells_run_one_after_the_other(kernel: Session) -> None:
     """The second run begins when the first has ended."""
-    with (
-        serving(step("order = ['first']"), "Done.") as one,
-        serving(step("order.append('second')"), "Done too.") as two,
-    ):
-        first = kernel.client.execute(agent(one.url))
-        second = kernel.client.execute(agent(two.url))
+    models = {
+        "one": (step("order = ['first']"), "Done."),
+        "two": (step("order.append('second')"), "Done too."),
+    }
+    with several(models) as url:
+        first = kernel.client.execute(agent(url, options="--model openai/one"))
+        second = kernel.client.execute(agent(url, options="--model openai/two"))
         kernel.wait(first)
         kernel.wait(second)
     assert kernel.run("order").value == "['first', 'second']"

@@ -75,7 +75,9 @@ class FakeBox:
 
 
 def obedient(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:
-    """A script: every request is busy, replied to and idle; code is echoed on stdout."""
+    """A script: every request is busy, replied to and idle; code is echoed; queries find nothing."""
+    if head["t"] == "query":
+        box.say({"t": "answer", "id": head["id"], "ok": True}, b"{}")
     if head["t"] != "request":
         return
     parent, kind = head["id"], head["type"]

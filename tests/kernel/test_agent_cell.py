@@ -82,6 +82,8 @@ def test_mistakes_are_one_sentence(text: str, words: str) -> None:
         "print('%agent')",
         "x % agent",
         "%agent_x = 1",
+        "notes = '''\n%agent do it\n'''",
+        "%%writefile notes.md\n%agent do it\n%%agent\ndo it",
         "",
     ],
 )

@@ -22,11 +22,12 @@ class Person:
         self.prompts: list[str] = []
         self.questions = Questions(self)  # type: ignore[arg-type]  # all it asks of it is `ask`
 
-    def ask(self, request: Incoming, prompt: str, password: bool) -> None:
+    def ask(self, request: Incoming, prompt: str, password: bool) -> str:
         self.prompts.append(prompt)
         content = b'{"value": "%s"}' % self.answers.pop(0).encode()
         answer = request._replace(channel="stdin", type="input_reply", content=content)
         asyncio.get_running_loop().call_soon(self.questions.on_message, answer)
+        return str(len(self.prompts))
 
 
 CLIENT = Incoming("shell", (b"i",), "execute_request", "1", "s", b"{}", EMPTY, EMPTY)

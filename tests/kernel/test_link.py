@@ -1,0 +1,76 @@
+"""The life of sandboxes, as their owner sees it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.kernel.link import Link
+from codeact_kernel.wire import MAX_HEAD, BadFrame
+from tests.kernel.boxes import FakeBox
+
+
+async def test_a_start_that_fails_in_any_way_is_a_refusal() -> None:
+    """No exception leaves the kernel waiting for a sandbox that nobody starts."""
+
+    async def launch(first: bool) -> FakeBox:
+        raise ZeroDivisionError("by chance")
+
+    link = Link(launch)
+    refused: list[str] = []
+    link.on_refused = refused.append
+    link.start()
+    async with asyncio.timeout(5):
+        with pytest.raises(SandboxRefused, match="mistake in this kernel"):
+            await link.until_ready()
+    assert len(refused) == 1
+
+
+async def test_what_waits_for_one_sandbox_never_reaches_the_next() -> None:
+    """A sandbox that dies while it is given what waited takes it along; the rest is not sent on."""
+    boxes: list[FakeBox] = []
+
+    class Dying(FakeBox):
+        def send(self, head: dict[str, object], parts: object = ()) -> None:
+            self.end("It is gone")
+
+    async def launch(first: bool) -> FakeBox:
+        boxes.append(Dying(False) if first else FakeBox())
+        return boxes[-1]
+
+    link = Link(launch)
+    link.start()
+    link.send({"t": "request", "id": "1"})
+    link.send({"t": "request", "id": "2"})
+    with pytest.raises(BadFrame):
+        link.send({"t": "request", "id": "x" * MAX_HEAD})
+    async with asyncio.timeout(5):
+        while not boxes:
+            await asyncio.sleep(0)
+        boxes[0].ready()
+        await link.until_ready()
+    assert len(boxes) == 2
+    assert boxes[1].sent == []
+    await link.close()
+
+
+async def test_sandboxes_that_die_young_start_more_and_more_slowly() -> None:
+    """A sandbox that ends right after it was ready is not started again in a loop."""
+    starts: list[float] = []
+
+    async def launch(first: bool) -> FakeBox:
+        starts.append(asyncio.get_running_loop().time())
+        box = FakeBox()
+        asyncio.get_running_loop().call_soon(box.end, "It fell over")
+        return box
+
+    link = Link(launch)
+    link.start()
+    async with asyncio.timeout(20):
+        while len(starts) < 4:
+            await asyncio.sleep(0.02)
+    await link.close()
+    assert starts[2] - starts[1] >= 0.4
+    assert starts[3] - starts[2] >= 0.9
