@@ -102,7 +102,7 @@ class Questions:
         asked = message.read_parent().get("msg_id")
         if asked:
             self._closed.pop(str(asked), None)
-            return asked != self._id
+            return bool(asked != self._id)
         mine = [each for each, idents in self._closed.items() if idents == message.idents]
         if not mine:
             return False

@@ -31,6 +31,7 @@ async def test_a_start_that_fails_in_any_way_is_a_refusal() -> None:
 async def test_what_waits_for_one_sandbox_never_reaches_the_next() -> None:
     """A sandbox that dies while it is given what waited takes it along; the rest is not sent on."""
     boxes: list[FakeBox] = []
+    launched = asyncio.Event()
 
     class Dying(FakeBox):
         def send(self, head: dict[str, object], parts: object = ()) -> None:
@@ -38,6 +39,7 @@ async def test_what_waits_for_one_sandbox_never_reaches_the_next() -> None:
 
     async def launch(first: bool) -> FakeBox:
         boxes.append(Dying(False) if first else FakeBox())
+        asyncio.get_running_loop().call_soon(launched.set)
         return boxes[-1]
 
     link = Link(launch)
@@ -47,8 +49,7 @@ async def test_what_waits_for_one_sandbox_never_reaches_the_next() -> None:
     with pytest.raises(BadFrame):
         link.send({"t": "request", "id": "x" * MAX_HEAD})
     async with asyncio.timeout(5):
-        while not boxes:
-            await asyncio.sleep(0)
+        await launched.wait()
         boxes[0].ready()
         await link.until_ready()
     assert len(boxes) == 2
@@ -59,9 +60,12 @@ async def test_what_waits_for_one_sandbox_never_reaches_the_next() -> None:
 async def test_sandboxes_that_die_young_start_more_and_more_slowly() -> None:
     """A sandbox that ends right after it was ready is not started again in a loop."""
     starts: list[float] = []
+    enough = asyncio.Event()
 
     async def launch(first: bool) -> FakeBox:
         starts.append(asyncio.get_running_loop().time())
+        if len(starts) == 4:
+            enough.set()
         box = FakeBox()
         asyncio.get_running_loop().call_soon(box.end, "It fell over")
         return box
@@ -69,8 +73,7 @@ async def test_sandboxes_that_die_young_start_more_and_more_slowly() -> None:
     link = Link(launch)
     link.start()
     async with asyncio.timeout(20):
-        while len(starts) < 4:
-            await asyncio.sleep(0.02)
+        await enough.wait()
     await link.close()
     assert starts[2] - starts[1] >= 0.4
     assert starts[3] - starts[2] >= 0.9
