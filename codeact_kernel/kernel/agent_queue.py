@@ -144,6 +144,7 @@ class AgentQueue:
         cell = agent_cell.read(code)
         if isinstance(cell, PlainCell):
             return False
+        message.read_metadata()  # what cannot be read is said before anything is held
         client = message if self._relay.allows_stdin(message) else None
         request = AgentRequest(message, self._publisher, client, self._begin, self._settle)
         self._cell, self.held, self._stopping = cell, request, False
