@@ -23,6 +23,7 @@ def notebook(
     (folder / "notebook.ipynb").write_text("{}")
     environ = {"CODEACT_ISOLATION": request.param, "CODEACT_WORKSPACE_MODE": "rw"}
     with started(folder, environ) as session:
+        session.run("pass")  # the first cell is told of a weaker isolation
         yield request.param, session
 
 
