@@ -72,7 +72,11 @@ def test_a_time_limit_for_cells(tmp_path: Path) -> None:
 def test_an_interrupt_between_cells_changes_nothing(kernel: Session) -> None:
     """Nothing runs, nothing is stopped."""
     kernel.run("kept = 2")
-    kernel.interrupt()
+    channel = (
+        kernel.client.control_channel
+    )  # its reply is awaited: the next cell must come after it
+    channel.send(kernel.client.session.msg("interrupt_request", {}))
+    assert kernel.client.get_control_msg(timeout=30)["msg_type"] == "interrupt_reply"
     assert kernel.run("kept").value == "2"
 
 
