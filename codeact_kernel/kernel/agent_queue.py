@@ -179,6 +179,7 @@ class AgentQueue:
         task = self._task
         if self.stop() and task is not None:
             await asyncio.wait([task], timeout=_LAST_WORDS)
+        await self._panel.close()
 
     def _begin(self, request: AgentRequest) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(request, self._cell))

@@ -175,7 +175,10 @@ class Kernel:
         from codeact_kernel.kernel.agent_queue import AgentQueue
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.panel import Panel
+        from codeact_kernel.kernel.panel_requests import PanelRequests
+        from codeact_kernel.kernel.panel_verbs import run
 
+        requests = PanelRequests()
         isolation = self.relay.isolation
         panel = Panel(
             self.publisher,
@@ -183,6 +186,7 @@ class Kernel:
             lambda: self.relay.firewall.trusted,
             notes=lambda: isolation.sentences,
             answered=self.relay.still_busy,
+            requests=requests,
         )
         runner = Runner(
             relay=self.relay,
@@ -196,7 +200,9 @@ class Kernel:
             journals=self._journals,
             network=self._network,
         )
-        return AgentQueue(self.relay, self.publisher, panel, runner)
+        queue = AgentQueue(self.relay, self.publisher, panel, runner)
+        requests.offer(run.verbs(queue.stop))
+        return queue
 
     async def serve(self) -> None:
         """Answer until somebody says stop."""

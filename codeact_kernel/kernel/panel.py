@@ -17,7 +17,9 @@ from codeact_kernel.kernel import information
 from codeact_kernel.kernel.agent_cell import Options, options_of
 from codeact_kernel.kernel.encoding import event_json, without_outputs
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, Incoming
+from codeact_kernel.kernel.panel_requests import PanelRequests
 from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.run_log import RunLog
 from codeact_kernel.trace import edits
 from codeact_kernel.trace.events import Event, OutputArrived
 
@@ -37,12 +39,14 @@ class Comm:
     overrides: Options
     problem: str = ""
     sent: int = field(default=0)
+    greeted: bool = field(default=False)
 
 
 class Panel:
     """Owner of the open comms. `grade` says what the sandbox is worth, "" while it starts;
     `trusts_display` whether displays are shown as they are; `notes` what the sandbox does not show
-    or hold; `answered` is called after each message that was handled here.
+    or hold; `answered` is called after each message that was handled here; `requests` answers what
+    front ends ask.
     """
 
     def __init__(
@@ -53,12 +57,15 @@ class Panel:
         *,
         notes: Callable[[], Sequence[str]],
         answered: Callable[[], None],
+        requests: PanelRequests,
     ) -> None:
         self._publisher = publisher
         self._grade = grade
         self._trusts_display = trusts_display
         self._notes = notes
         self._answered = answered
+        self._requests = requests
+        self._log = RunLog()
         self._comms: dict[str, Comm] = {}
         self._waiting: list[Comm] = []
 
@@ -82,6 +89,9 @@ class Panel:
             self._open(comm_id, message, content.get("data"))
         elif message.type == "comm_close":
             del self._comms[comm_id]
+        else:
+            comm = self._comms[comm_id]
+            self._requests.take(comm, content.get("data"), lambda reply: self._reply(comm, reply))
         self._publisher.status("idle", message.header)
         self._answered()
         return True
@@ -126,6 +136,14 @@ class Panel:
                         "notes": list(self._notes()),
                     },
                 )
+                if not comm.greeted:
+                    comm.greeted = True
+                    self._tell_of_run(comm)
+
+    def _tell_of_run(self, comm: Comm) -> None:
+        """What has happened in the present or the last run."""
+        for age, data in self._log.told():
+            self._number(comm, {"kind": "event", "age": round(age, 3), "event": data})
 
     def greet_all(self) -> None:
         """Say hello again: what it says has changed."""
@@ -140,15 +158,25 @@ class Panel:
 
     def event(self, event: Event) -> None:
         """Tell every front end. Outputs have their own messages."""
+        self._log.add(event)
         if self._comms and not isinstance(event, OutputArrived):
             data = event_json(without_outputs(event))
             for comm in self._comms.values():
-                self._number(comm, {"kind": "event", "event": data})
+                if comm.greeted:
+                    self._number(comm, {"kind": "event", "age": 0, "event": data})
 
     def edit(self, comm: Comm, edit: edits.Edit) -> None:
         """Tell the front end whose notebook it is."""
         if comm.id in self._comms:
             self._number(comm, {"kind": "edit", "edit": edits.to_json(edit)})
+
+    async def close(self) -> None:
+        """The kernel ends."""
+        await self._requests.close()
+
+    def _reply(self, comm: Comm, reply: dict[str, Any]) -> None:
+        if comm.id in self._comms:
+            self._send(comm, reply)
 
     def _number(self, comm: Comm, data: dict[str, Any]) -> None:
         comm.sent += 1

@@ -6,12 +6,13 @@
  * anew when the kernel answers again. A kernel that lives is told when a comm is not needed any more.
  */
 import type { IDisposable } from '@lumino/disposable';
-import type { JSONValue } from '@lumino/coreutils';
+import type { JSONObject, JSONValue } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { parse, PROTOCOL, ProtocolError, TARGET } from './protocol';
-import type { IHello, IOpen } from './protocol';
+import type { IEditMessage, IEventMessage, IHello, IOpen } from './protocol';
+import { Problem, Requests } from './requests';
 import { KERNEL } from './tokens';
 import type { ConnectionState, ICommPort, IKernelPort, ISessionPort } from './tokens';
 
@@ -22,6 +23,7 @@ const CLOSED =
   'Close some of them, then close this notebook and open it again.';
 const NO_ANSWER =
   'The kernel did not answer when it was asked what it is. Restart it; if that does not help, reload the page.';
+const GONE = 'This notebook is not connected to a CodeAct kernel.';
 const HERE = new Set(['idle', 'busy']);
 
 export class Connection implements IDisposable {
@@ -40,6 +42,27 @@ export class Connection implements IDisposable {
   /** Emitted after every change of `state`. */
   get stateChanged(): ISignal<this, ConnectionState> {
     return this._stateChanged;
+  }
+
+  /** Emitted for each event and edit the kernel tells, in order. */
+  get received(): ISignal<this, IEventMessage | IEditMessage> {
+    return this._received;
+  }
+
+  /** Emitted when a new comm is open: what follows tells everything from the beginning. */
+  get opened(): ISignal<this, void> {
+    return this._opened;
+  }
+
+  /** Ask the kernel; the data of its reply. Rejects with a Problem. */
+  async request(verb: string, fields: JSONObject = {}): Promise<JSONObject> {
+    const comm = this._comm;
+    if (!comm || comm.isDisposed || this._state.status !== 'connected') {
+      throw new Problem(GONE);
+    }
+    return this._requests.ask(verb, fields, request => {
+      comm.send(request);
+    });
   }
 
   get isDisposed(): boolean {
@@ -107,10 +130,12 @@ export class Connection implements IDisposable {
       this._receive(message.content.data);
     };
     comm.onClose = () => {
+      this._requests.forget(CLOSED);
       this._set({ status: 'failed', reason: CLOSED }); // the comm is kept, so that no other is opened
     };
     this._comm = comm;
     this._commKernel = kernel;
+    this._opened.emit();
     comm.open({ ...OPEN });
   }
 
@@ -132,6 +157,7 @@ export class Connection implements IDisposable {
   private _drop(): void {
     this._comm?.dispose();
     this._comm = this._commKernel = null;
+    this._requests.forget(GONE);
   }
 
   private _receive(data: JSONValue): void {
@@ -139,6 +165,10 @@ export class Connection implements IDisposable {
       const message = parse(data);
       if (message.kind === 'hello') {
         this._set(greeted(message));
+      } else if (message.kind === 'reply') {
+        this._requests.settle(message);
+      } else {
+        this._received.emit(message);
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) {
@@ -163,6 +193,9 @@ export class Connection implements IDisposable {
 
   private readonly _session: ISessionPort;
   private readonly _stateChanged = new Signal<this, ConnectionState>(this);
+  private readonly _received = new Signal<this, IEventMessage | IEditMessage>(this);
+  private readonly _opened = new Signal<this, void>(this);
+  private readonly _requests = new Requests();
   private _state: ConnectionState = { status: 'connecting' };
   private _comm: ICommPort | null = null;
   private _commKernel: IKernelPort | null = null;

@@ -18,6 +18,13 @@ export interface IOpen {
   cells: boolean;
 }
 
+/** The data of a comm_msg to the kernel: it is answered with one reply of the same id. */
+export interface IRequest extends JSONObject {
+  kind: 'request';
+  id: number;
+  do: string;
+}
+
 /**
  * Answers the open, and comes again when `display` changes ("cleaned" or "trusted"). `grade`: what the sandbox's
  * self-test saw, from "vm" to "none". `notes`: sentences about what the sandbox does not show or hold.
@@ -31,10 +38,14 @@ export interface IHello {
   notes: string[];
 }
 
-/** One event of a run. `type` is its class name; the fields are as codeact_kernel/trace/events.py has them. */
+/**
+ * One event of a run, which happened `age` seconds ago. `type` is its class name; the fields are as
+ * codeact_kernel/trace/events.py has them.
+ */
 export interface IEventMessage {
   kind: 'event';
   seq: number;
+  age: number;
   event: JSONObject & { type: string };
 }
 
@@ -45,7 +56,15 @@ export interface IEditMessage {
   edit: Edit;
 }
 
-export type Message = IHello | IEventMessage | IEditMessage;
+/** Answers the request `id`. `problem`: a sentence for the user, "" when it was done. */
+export interface IReply {
+  kind: 'reply';
+  id: number;
+  problem: string;
+  data: JSONObject;
+}
+
+export type Message = IHello | IEventMessage | IEditMessage | IReply;
 
 /** A new cell below `after`; "" = below the cell that sent the request. */
 export interface IInsert {
@@ -118,9 +137,21 @@ export function parse(data: JSONValue): Message {
         notes: texts(message, 'notes')
       };
     case 'event':
-      return { kind, seq: count(message, 'seq'), event: event(message) };
+      return {
+        kind,
+        seq: count(message, 'seq'),
+        age: seconds(message, 'age'),
+        event: event(message)
+      };
     case 'edit':
       return { kind, seq: count(message, 'seq'), edit: edit(member(message, 'edit')) };
+    case 'reply':
+      return {
+        kind,
+        id: count(message, 'id'),
+        problem: text(message, 'problem'),
+        data: member(message, 'data')
+      };
     default:
       throw new ProtocolError(`kind is ${JSON.stringify(kind)}, which is not a message`);
   }
@@ -212,6 +243,14 @@ function count(data: JSONObject, name: string): number {
   const value = data[name];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw new ProtocolError(`${name} is not a count`);
+  }
+  return value;
+}
+
+function seconds(data: JSONObject, name: string): number {
+  const value = data[name];
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw new ProtocolError(`${name} is not a number of seconds`);
   }
   return value;
 }

@@ -44,6 +44,7 @@ export interface ICommPort {
   onClose(message: unknown): void | PromiseLike<void>;
   readonly isDisposed: boolean;
   open(data?: JSONObject): unknown;
+  send(data: JSONObject): unknown;
   close(): unknown;
   dispose(): void;
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { Connection } from '../src/connection';
+import { Problem } from '../src/requests';
 import type { ConnectionState } from '../src/tokens';
 import { FakeKernel, FakeSession, settle } from './fakes';
 
@@ -172,5 +173,46 @@ describe('Connection', () => {
     await settle();
     expect(connection.state).toHaveProperty('reason', expect.stringContaining('did not answer'));
     expect(kernel.comms).toHaveLength(0);
+  });
+
+  it('asks the kernel and gives back the data of the reply with the same id', async () => {
+    const { kernel, connection } = await connect();
+    await kernel.comm.say(HELLO);
+    const first = connection.request('variables');
+    const second = connection.request('look', { name: 'x' });
+    expect(kernel.comm.sent).toEqual([
+      { kind: 'request', id: 1, do: 'variables' },
+      { kind: 'request', id: 2, do: 'look', name: 'x' }
+    ]);
+    await kernel.comm.say({ kind: 'reply', id: 2, problem: '', data: { n: 2 } });
+    await kernel.comm.say({ kind: 'reply', id: 1, problem: '', data: { n: 1 } });
+    await kernel.comm.say({ kind: 'reply', id: 7, problem: '', data: {} });
+    expect(await first).toEqual({ n: 1 });
+    expect(await second).toEqual({ n: 2 });
+  });
+
+  it('rejects with the sentence of the kernel, and when the kernel goes', async () => {
+    const { kernel, session, connection } = await connect();
+    await expect(connection.request('stop')).rejects.toThrow('not connected');
+    await kernel.comm.say(HELLO);
+    const refused = connection.request('stop');
+    await kernel.comm.say({ kind: 'reply', id: 1, problem: 'Nothing runs.', data: {} });
+    await expect(refused).rejects.toThrow(new Problem('Nothing runs.'));
+    const lost = connection.request('stop');
+    session.statusChanged.emit('restarting');
+    await expect(lost).rejects.toThrow('not connected');
+  });
+
+  it('passes on events and edits in order, and says when they begin anew', async () => {
+    const { kernel, session, connection } = await connect();
+    const seen: unknown[] = [];
+    connection.opened.connect(() => seen.push('opened'));
+    connection.received.connect((_, message) => seen.push(message.seq));
+    await kernel.comm.say(HELLO);
+    await kernel.comm.say({ kind: 'event', seq: 1, age: 0, event: { type: 'Noticed' } });
+    session.statusChanged.emit('restarting');
+    session.statusChanged.emit('idle');
+    await settle();
+    expect(seen).toEqual([1, 'opened']);
   });
 });

@@ -6,6 +6,7 @@ import type { ICommPort, IKernelPort, ISessionPort } from '../src/tokens';
 
 export class FakeComm implements ICommPort {
   opened: JSONObject | null = null;
+  readonly sent: JSONObject[] = [];
   disposed = false;
   closed = false;
 
@@ -23,6 +24,10 @@ export class FakeComm implements ICommPort {
 
   open(data?: JSONObject): void {
     this.opened = data ?? null;
+  }
+
+  send(data: JSONObject): void {
+    this.sent.push(data);
   }
 
   close(): void {

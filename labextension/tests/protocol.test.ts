@@ -8,7 +8,9 @@ import { describe, expect, it } from 'vitest';
 import { parse, ProtocolError } from '../src/protocol';
 
 const FOLDER = fileURLToPath(new URL('../../tests/contract/', import.meta.url));
-const FROM_KERNEL = readdirSync(FOLDER).filter(name => /^(hello|event|edit).*\.json$/.test(name));
+const FROM_KERNEL = readdirSync(FOLDER).filter(name =>
+  /^(hello|event|edit|reply).*\.json$/.test(name)
+);
 
 function example(name: string): JSONValue {
   const data: JSONValue = JSON.parse(readFileSync(FOLDER + name, 'utf8'));
@@ -37,7 +39,13 @@ describe('parse', () => {
     ],
     ['a half seq', { kind: 'event', seq: 0.5, event: { type: 'X' } }, 'seq is not a count'],
     ['a negative seq', { kind: 'event', seq: -1, event: { type: 'X' } }, 'seq is not a count'],
-    ['an event without type', { kind: 'event', seq: 0, event: {} }, 'type is not a string'],
+    ['an event without type', { kind: 'event', seq: 0, age: 0, event: {} }, 'type is not a string'],
+    [
+      'an event of the future',
+      { kind: 'event', seq: 0, age: -1, event: { type: 'X' } },
+      'age is not a number of seconds'
+    ],
+    ['a reply without data', { kind: 'reply', id: 1, problem: '' }, 'data is not an object'],
     ['an edit that is text', { kind: 'edit', seq: 0, edit: 'insert' }, 'edit is not an object'],
     [
       'an unknown op',
