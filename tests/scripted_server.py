@@ -10,11 +10,11 @@ import json
 import random
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 _PIECE = 5
 
@@ -32,6 +32,15 @@ class Reply:
     retry_after: float = 0.05
     cuts: int = 0
     stall: float = 0.0
+    usage: tuple[int, int, int] = (100, 10, 0)
+    """Tokens that came in, went out, and of those that came in the cached ones."""
+
+
+class Replies(Protocol):
+    """Who knows what to say."""
+
+    def next(self, body: dict[str, Any]) -> tuple[Reply, int]:
+        """The reply to this request, and which attempt this is, from 0."""
 
 
 class ScriptedReplies:
@@ -48,6 +57,37 @@ class ScriptedReplies:
         attempt = self._attempts.get(place, 0)
         self._attempts[place] = attempt + 1
         return self._replies[place], attempt
+
+
+class Recorded:
+    """The replies of recorded runs, each a text its first message begins with and what was said.
+
+    A conversation that begins plays the next run with its beginning. `count` counts the tokens of a
+    text; those of the request before are taken for cached.
+    """
+
+    def __init__(
+        self, runs: Sequence[tuple[str, Sequence[str]]], count: Callable[[str], int]
+    ) -> None:
+        self._runs = list(runs)
+        self._count = count
+        self._left: list[str] = []
+        self._cached = 0
+
+    def next(self, body: dict[str, Any]) -> tuple[Reply, int]:
+        """The reply to this request."""
+        messages = body["messages"]
+        if not any(message["role"] == "assistant" for message in messages):
+            asked = next(str(m["content"]) for m in messages if m["role"] == "user")
+            place = next((n for n, run in enumerate(self._runs) if asked.startswith(run[0])), 0)
+            self._left = list(self._runs.pop(place)[1]) if self._runs else []
+            self._cached = 0
+        if not self._left:
+            return Reply(refusals=(400,) * 100), 0
+        text = self._left.pop(0)
+        asked_for = sum(self._count(str(message["content"])) for message in messages)
+        usage, self._cached = (asked_for, self._count(text), self._cached), asked_for
+        return Reply(text=text, usage=usage), 0
 
 
 def _free_port() -> int:
@@ -75,7 +115,7 @@ class ScriptedServer:
     """`url` goes into --api-base; `requests` are the bodies that came, in order."""
 
     def __init__(self, replies: Sequence[str | Reply]) -> None:
-        self._replies = ScriptedReplies(replies)
+        self.replies: Replies = ScriptedReplies(replies)
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.closing = threading.Event()
@@ -99,7 +139,7 @@ class ScriptedServer:
     def next_reply(self, body: dict[str, Any]) -> tuple[Reply, int]:
         """The reply to this request, and which attempt this is, from 0."""
         self.requests.append(body)
-        return self._replies.next(body)
+        return self.replies.next(body)
 
 
 @contextmanager
@@ -162,7 +202,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 self._chunk(model, {"content": piece})
             if not cut:
                 self._chunk(model, {}, finish="stop")
-                self._chunk(model, None, usage={"prompt_tokens": 100, "completion_tokens": 10})
+                self._chunk(model, None, usage=reply.usage)
                 self.wfile.write(b"data: [DONE]\n\n")
 
         def _chunk(
@@ -170,7 +210,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             model: str,
             delta: dict[str, str] | None,
             finish: str | None = None,
-            usage: dict[str, int] | None = None,
+            usage: tuple[int, int, int] | None = None,
         ) -> None:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             data: dict[str, Any] = {
@@ -181,7 +221,12 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 "choices": [] if delta is None else [choice],
             }
             if usage is not None:
-                data["usage"] = {**usage, "total_tokens": sum(usage.values())}
+                data["usage"] = {
+                    "prompt_tokens": usage[0],
+                    "completion_tokens": usage[1],
+                    "total_tokens": usage[0] + usage[1],
+                    "prompt_tokens_details": {"cached_tokens": usage[2]},
+                }
             self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
             self.wfile.flush()
 
