@@ -129,11 +129,12 @@ class WireSession(Session):
         )
 
     def feed_identities(self, msg_list: Any, copy: bool = True) -> tuple[list[bytes], Any]:
-        """Messages from the link are read already: nothing to take off."""
-        return [], msg_list
+        """Who asked, as a client's socket names itself: by its session. For those who look."""
+        session = msg_list[0]
+        return [session.encode()] if isinstance(session, str) else [], msg_list
 
     def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> Any:
-        """The message inside the pair that `kernel.envelope` made."""
+        """The message inside the pair that the intake made."""
         return msg_list[1]
 
 

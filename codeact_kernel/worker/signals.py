@@ -53,17 +53,35 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._handling: set[str] = set()
+        self._waiting: set[str] = set()
+        self._hit: set[str] = set()
 
     def settle(self) -> None:
         """Start in the state between requests."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
+    def wait(self, name: str) -> None:
+        """A cell has arrived whose handler begins later."""
+        self._waiting.add(name)
+
+    def give_up(self, name: str) -> None:
+        """Its handler will not begin."""
+        self._waiting.discard(name)
+
+    def hit_waiting(self) -> None:
+        """The `interrupt` frame: it was sent behind the cells that wait now."""
+        self._hit = set(self._waiting)
+
     def on(self, name: str) -> None:
         """A request's handler begins. May raise at once; `off` is due all the same."""
+        self._waiting.discard(name)
         self._handling.add(name)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        if name in self._hit:
+            self._hit.clear()
+            raise KeyboardInterrupt
 
     def off(self, name: str) -> None:
         """A handler has ended; an interrupt that comes in this moment is too late for it.
