@@ -6,6 +6,7 @@ manager, same client, same poller, no high-water marks.
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
@@ -31,6 +32,8 @@ TIMEOUT = 120
 def specs() -> Iterator[None]:
     """Both kernel specs in a folder of their own, first on JUPYTER_PATH."""
     root = Path(__file__).parents[1]
+    # As an installer leaves it, and as ipykernel is; an environment may forbid Python to do it.
+    compileall.compile_dir(root / "codeact_kernel", quiet=1)
     ours = json.loads((root / "codeact_kernel" / "kernelspec" / "kernel.json").read_text())
     arguments = {OURS: ours["argv"][1:], PEER: ["-m", "ipykernel_launcher", *ours["argv"][-2:]]}
     with TemporaryDirectory(prefix="codeact-benchmark-") as folder:
@@ -95,10 +98,12 @@ class Kernel:
     def reply(self, request: str) -> dict[str, Any]:
         """Wait for the reply on shell alone: before a subscriber is connected, idle may be missed."""
         shell = self.client.shell_channel.socket
-        while shell.poll(TIMEOUT * 1000):
-            if message := _receive(self.client, shell, request):
+        for _ in range(TIMEOUT):
+            if shell.poll(1000) and (message := _receive(self.client, shell, request)):
                 content: dict[str, Any] = message["content"]
                 return content
+            if not self.manager.is_alive():
+                raise RuntimeError(f"{self.name} ended before it answered")
         raise TimeoutError(f"{self.name} did not answer within {TIMEOUT} s")
 
 
@@ -118,7 +123,7 @@ def launched(name: str) -> Iterator[Kernel]:
     context.reconnect_ivl = 5  # ms; by default 100, which would be measured too
     manager = KernelManager(kernel_name=name, context=context)
     manager.start_kernel(stderr=subprocess.DEVNULL)
-    client = manager.client()
+    client = manager.client(context=context)  # by itself it would make one of its own
     client.start_channels(stdin=False, hb=False)
     try:
         yield Kernel(name=name, manager=manager, client=client)
