@@ -144,7 +144,7 @@ class OwnCell(FrontRequest):
         self._since: float | None = None
 
     def publish(self, said: Said) -> None:
-        if said.type == "status" and said.value["execution_state"] == "busy":
+        if self._since is None and said.type == "status":  # the first is busy
             self._since = now()
         super().publish(said)
         if said.type == "execute_input" and not self._silent and (words := self._warning()):

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from codeact_kernel.kernel.bounded_log import BoundedLog
 from codeact_kernel.kernel.display.firewall import Firewall, note
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json
 from codeact_kernel.kernel.publisher import Publisher, reply_type
@@ -38,9 +39,8 @@ _STREAMS = ("stdout", "stderr")
 
 
 class Life(Protocol):
-    """Who is told what a request's code does: runs, ends, calls `input()`."""
+    """Who is told what a request's code does: ends, calls `input()`."""
 
-    def began(self, request: Request) -> None: ...
     def ended(self, request: Request) -> None: ...
     def asked(self, request: Request, prompt: str, password: bool) -> None: ...
 
@@ -67,6 +67,7 @@ class Inward:
         self._owns_comm = owns_comm
         self._send = send
         self._firewall = firewall
+        self.dropped = BoundedLog(log)
         self._told: OrderedDict[tuple[str, tuple[str, ...]], None] = OrderedDict()
         self._takes: dict[str, Callable[[Frame, Request | None], None]] = {
             "stream": self._stream,
@@ -81,12 +82,12 @@ class Inward:
         take = self._takes.get(frame.head["t"])
         parent = frame.head.get("parent", "")
         if take is None or not isinstance(parent, str):
-            log.warning("dropped a frame of type %.40r", frame.head["t"])
+            self.dropped.say("dropped a frame of type %.40r", frame.head["t"])
             return
         try:
             take(frame, self._requests.pending.get(parent))
         except Exception as error:  # noqa: BLE001 -- whatever a frame does to us, only it is lost
-            log.warning("dropped a %s frame: %.200r", frame.head["t"], error)
+            self.dropped.say("dropped a %s frame: %.200r", frame.head["t"], error)
 
     def _stream(self, frame: Frame, request: Request | None) -> None:
         name = frame.head["name"]
@@ -159,7 +160,6 @@ class Inward:
         value = {"execution_state": state}
         said = Said("status", to_json(value), value)
         if state == "busy":
-            self._life.began(request)
             request.publish(said)
         elif request.answered:
             self._requests.finish(request)

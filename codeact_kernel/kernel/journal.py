@@ -1,14 +1,19 @@
 """The events of a run on disk as they happen: what is left when the browser is gone.
 
-Rule: one file per run, one JSON line per event, written at once. A journal that cannot be written
-is said once and never stops a run. Files are the user's alone (0600), and the oldest go. Outputs are
-written once, with the step they belong to. Other kernels write and prune in the same folder.
+Rule: one file per run, one JSON line per event, written at once and whole or not at all: half a line,
+left by a full disk or a kill, is taken back before the next one. A journal that cannot be written is
+said once and never stops a run; what is missing is written, in order, when it can be again. Files are
+the user's alone (0600), and the oldest go. Outputs are written once, with the step they belong to.
+Other kernels write and prune in the same folder.
 """
 
 from __future__ import annotations
 
+import json
+import mmap
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +32,8 @@ from codeact_kernel.trace.events import (
 KEPT = 200
 BYTES = 1024**3
 """What the journals of earlier runs may take together."""
+_HELD = 64 * 1024 * 1024
+"""Bytes that wait to be written, beyond which nothing more is."""
 
 
 class Journal:
@@ -35,24 +42,36 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = ""
+        self._unwritten: deque[tuple[str, bytes]] = deque()
+        self._given_up = False
         self.problem = ""
 
     def write(self, event: Event) -> None:
         """Append one event. What only animates is left out."""
-        if self.problem or isinstance(event, ReplyGrew | OutputArrived | Waited):
+        if self._given_up or isinstance(event, ReplyGrew | OutputArrived | Waited):
             return
         run = event.id if isinstance(event, RunStarted) else event.run
+        # a step is finished right behind its observation, and has the outputs
+        kept = without_outputs(event) if isinstance(event, Observed) else event
+        self._unwritten.append((run, to_json(event_json(kept)) + b"\n"))
         try:
+            self._write_all()
+        except OSError as error:
+            self._given_up = sum(len(line) for _, line in self._unwritten) > _HELD
+            if self._given_up:
+                self._unwritten.clear()
+            self.problem = self.problem or (
+                f"The journal of this run cannot be written below {self._folder} "
+                f"({error.strerror}); the run goes on, and is kept in the notebook."
+            )
+
+    def _write_all(self) -> None:
+        while self._unwritten:
+            run, line = self._unwritten[0]
             if run != self._run:
                 self._open(run)
-            # a step is finished right behind its observation, and has the outputs
-            kept = without_outputs(event) if isinstance(event, Observed) else event
-            self._append(run, to_json(event_json(kept)) + b"\n")
-        except OSError as error:
-            self.problem = (
-                f"The journal of this run cannot be written below {self._folder} "
-                f"({error.strerror}); the run goes on, and is kept in the notebook only."
-            )
+            self._append(run, line)
+            self._unwritten.popleft()
 
     def path(self, run: str) -> Path:
         """The file of a run."""
@@ -75,9 +94,38 @@ class Journal:
                 yield found.st_mtime, found.st_size, path
 
     def _append(self, run: str, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path(run), flags, 0o600)
         try:
-            os.write(descriptor, line)
+            end = _mend(descriptor)
+            try:
+                left = memoryview(line)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+            except OSError:
+                os.ftruncate(descriptor, end)
+                raise
         finally:
             os.close(descriptor)
+
+
+def _mend(descriptor: int) -> int:
+    """The length of the file, which ends with a whole line now."""
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return size
+    with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as text:
+        start = text.rfind(b"\n") + 1
+        last = text[start:]
+    if _is_json(last):
+        return size + os.write(descriptor, b"\n")
+    os.ftruncate(descriptor, start)
+    return start
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.kernel.bounded_log import BoundedLog
 from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import Bytes, Frame, encode
 
@@ -54,11 +55,15 @@ class State(Enum):
 class Link:
     """`launch(first)` gives a Sandbox; `first` is true for the one spawned before the imports.
 
-    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`.
+    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`. `ready_seconds`
+    is how long the kernel inside may take to be ready once its sandbox stands.
     """
 
-    def __init__(self, launch: Callable[[bool], Any]) -> None:
+    def __init__(self, launch: Callable[[bool], Any], ready_seconds: float = 120.0) -> None:
         self._launch = launch
+        self._ready_seconds = ready_seconds
+        self._late: asyncio.TimerHandle | None = None
+        self._inside = BoundedLog(log, logging.INFO)
         self.on_frame: Callable[[Frame], None] = lambda frame: None
         self.on_end: Callable[[Ended], None] = lambda ended: None
         self.on_ready: Callable[[], None] = lambda: None
@@ -102,7 +107,19 @@ class Link:
             return
         self._box = box
         self.grade = box.grade
+        self._late = asyncio.get_running_loop().call_later(self._ready_seconds, self._is_late)
         box.listen(lambda frame: self._frame(box, frame), lambda ended: self._ended(box, ended))
+
+    def _is_late(self) -> None:
+        """Not tried again by itself: who asks for that has waited long enough to be told."""
+        box, self._box = self._box, None
+        if box is not None:
+            box.kill()
+        self._refuse(
+            f"The kernel inside the sandbox was not ready within {self._ready_seconds:g} s, so nothing was "
+            "run. Restart the kernel to try again; if that does not help, a module of the setting "
+            "`preload` may hang while it is imported."
+        )
 
     def _refuse(self, sentence: str) -> None:
         self.state = State.REFUSED
@@ -125,7 +142,7 @@ class Link:
             self._ended(box, box.fate(status if type(status) is int else None))
         elif kind == "log":
             text = str(frame.parts[0][:2000], "utf-8", "replace") if frame.parts else ""
-            log.info("inside: %r", text)
+            self._inside.say("inside: %r", text)
         elif kind != "selftest":
             self.on_frame(frame)
 
@@ -133,12 +150,18 @@ class Link:
         if self.state is not State.STARTING:
             return
         self.state = State.READY
+        self._stop_waiting()
         self._settled.set()
         self._early_deaths = 0
         self._ready_at = asyncio.get_running_loop().time()
         while self._waiting and self.state is State.READY:
             self.send(*self._waiting.popleft())
         self.on_ready()
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
     async def until_ready(self) -> None:
         """Wait while a sandbox starts. Raises SandboxRefused when there will be none."""
@@ -216,6 +239,7 @@ class Link:
         if box is not self._box:
             return
         self._box = None
+        self._stop_waiting()
         box.kill()
         was_ready = self.state is State.READY
         self._fail_queries(SandboxDied(str(ended)))
@@ -249,6 +273,7 @@ class Link:
             starting.cancel()
             await asyncio.wait([starting], timeout=_SHUTDOWN_SECONDS)
         was_ready, self.state = self.state is State.READY, State.CLOSED
+        self._stop_waiting()
         self._settled.set()
         box = self._box
         if box is None:

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _ASIDE = ("complete_request", "inspect_request", "is_complete_request")
 """May be answered beside running code."""
 _OURS_INSIDE = b'"codeact"'
+_UNTOLD = "{what} after the last cell; all variables were lost, and this cell runs in a fresh sandbox. {remedy}"
 _KINDS = frozenset(
     {
         *_ASIDE,
@@ -77,7 +78,7 @@ class Relay:
         self.files = files if files is not None else Files()
         self.isolation = isolation if isolation is not None else Isolation()
         self.requests = Requests()
-        self.running = Running(link)
+        self.running = Running(link, self.requests)
         self.questions = Questions(publisher)
         self.firewall = Firewall()
         self.inward = Inward(
@@ -87,6 +88,7 @@ class Relay:
         self._stop = stop
         self._cell_seconds = cell_seconds
         self._restarted = False
+        self._untold = ""
         link.on_frame = self._from_inside
         link.on_end = self.sandbox_ended
         link.on_ready = self.sandbox_ready
@@ -136,7 +138,7 @@ class Relay:
             if not any(r.type == message.type for r in self.requests.pending.values()):
                 self.files.before_cell()
             asks = self.allows_stdin(message)
-            cell = OwnCell(message, self.publisher, asks, self.files, self.isolation.before_cell)
+            cell = OwnCell(message, self.publisher, asks, self.files, self._before_cell)
             self.forward(cell, message)
         elif message.type in _KINDS:
             self.forward(FrontRequest(message, self.publisher, False), message)
@@ -182,19 +184,16 @@ class Relay:
             "type": request.type,
             "id": request.id,
         }
-        if self.running.current is not None and request.type in _ASIDE:
+        if request.type in _ASIDE and self.running.current is not None:
             head["queued"] = False
         self.requests.add(request)
         self.link.send(head, parts)
-
-    def began(self, request: Request) -> None:
-        """The code of this request runs now."""
-        self.running.began(request)
+        self.running.look()
 
     def ended(self, request: Request) -> None:
         """It is over, and so is what it asked; its idle was not the last word while others run."""
         beside = request is not self.running.current
-        self.running.ended(request)
+        self.running.look()
         self.questions.close(request)
         if beside:
             self.still_busy()
@@ -263,6 +262,7 @@ class Relay:
 
     def sandbox_ready(self) -> None:
         """A sandbox takes requests."""
+        self.running.look()
         self.agent.sandbox_changed()
         if self._restarted:  # at the first start every client asks kernel_info and hears idle there
             self.publisher.status("idle")
@@ -275,35 +275,46 @@ class Relay:
 
     def sandbox_ended(self, ended: Ended) -> None:
         """The sandbox is gone: everybody who waits is answered at once."""
-        current = self.running.current
-        self.running.forget()
-        told = f"{ended.what.rstrip('.')}. {LOST} {ended.remedy}".rstrip()
+        what = ended.what.rstrip(".")
         self._restarted = True
         self.firewall.forget()
-        self._bury(told, current)
+        self.inward.dropped.close_count()
+        if not self._bury(f"{what}. {LOST} {ended.remedy}".rstrip()):
+            self._untold = _UNTOLD.format(what=what, remedy=ended.remedy).rstrip()
         self.publisher.status("restarting")
         self.publisher.status("starting")
 
     def sandbox_refused(self, sentence: str) -> None:
         """There is no sandbox and there will be none."""
         log.error("%s", sentence)
-        self.running.forget()
         for request in self.requests.drain():
             self.questions.close(request)
             if isinstance(request, FrontRequest) and not request.answered:
                 request.fail("SandboxRefused", sentence)
             else:
                 request.died(sentence, running=True)
+        self.running.look()
         self.agent.sandbox_changed()
         self.publisher.status("idle")
 
-    def _bury(self, sentence: str, current: Request | None) -> None:
+    def _bury(self, sentence: str) -> bool:
+        """Whether there was a cell or step to say it in."""
         waiting = self.requests.drain()
+        self.running.look()
         executes = [r for r in waiting if r.type == "execute_request" and not r.answered]
-        blamed = current if current in executes else next(iter(executes), None)
+        blamed = next(iter(executes), None)
         for request in waiting:
             self.questions.close(request)
             request.died(sentence, running=request is blamed)
+        return blamed is not None
+
+    def untold(self) -> str:
+        """That variables were lost when no code ran, for whoever runs code next; then ""."""
+        sentence, self._untold = self._untold, ""
+        return sentence
+
+    def _before_cell(self) -> str:
+        return "\n".join(filter(None, (self.untold(), self.isolation.before_cell())))
 
     def abort(self, message: Incoming) -> None:
         """Answer a request that will not be run."""

@@ -15,6 +15,7 @@ from codeact_kernel.kernel.messages import EMPTY, Incoming
 from codeact_kernel.kernel.publisher import Publisher
 
 _RECENT = 1000
+_COMMS = ("comm_open", "comm_msg", "comm_close")
 
 
 class Said(NamedTuple):
@@ -139,6 +140,8 @@ class Requests:
 
     def __init__(self) -> None:
         self.pending: dict[str, Request] = {}
+        self._cells: OrderedDict[str, Request] = OrderedDict()
+        self._comms: OrderedDict[str, Request] = OrderedDict()
         self._recent: OrderedDict[str, Request] = OrderedDict()
 
     def add(self, request: Request) -> None:
@@ -146,6 +149,20 @@ class Requests:
         if request.id in self.pending:
             raise KeyError(request.id)
         self.pending[request.id] = request
+        if request.type == "execute_request":
+            self._cells[request.id] = request
+        elif request.type in _COMMS:
+            self._comms[request.id] = request
+
+    @property
+    def first_cell(self) -> Request | None:
+        """The oldest cell or step that is not over."""
+        return next(iter(self._cells.values()), None)
+
+    @property
+    def first_comm(self) -> Request | None:
+        """The oldest comm message whose handlers are not done."""
+        return next(iter(self._comms.values()), None)
 
     def recent(self, msg_id: str) -> Request | None:
         """A request that is over, for what a thread or task of it still prints."""
@@ -154,6 +171,8 @@ class Requests:
     def finish(self, request: Request) -> None:
         """Replied and idle."""
         if self.pending.pop(request.id, None) is not None:
+            self._cells.pop(request.id, None)
+            self._comms.pop(request.id, None)
             request.settle()
             self._recent[request.id] = request
             if len(self._recent) > _RECENT:

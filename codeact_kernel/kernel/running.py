@@ -3,14 +3,17 @@
 Rule: code is asked to stop (SIGINT) and given `GRACE` seconds; then the sandbox is ended under it,
 because nothing inside can be relied on to stop. What was lost is said. The clock stands still only
 while code waits for a person: not while it goes on beside its question, nor for ever.
+
+What runs is known without being told: the kernel inside takes cells in the order they were sent, so
+it is the first that is not over. "Busy" is a word of the sandbox's; it moves no clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.requests import Request
+from codeact_kernel.kernel.link import Link, State
+from codeact_kernel.kernel.requests import Request, Requests
 from codeact_kernel.sandbox.ended import Cause, Ended
 
 GRACE = 2.0
@@ -22,10 +25,12 @@ LOST = "All variables are lost; a fresh sandbox is starting."
 
 
 class Running:
-    """The one owner of `current`: the shell request whose code runs, None between cells."""
+    """The one owner of `current`, the cell or step whose code runs, None between cells; of its clock."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, requests: Requests, grace: float = GRACE) -> None:
         self._link = link
+        self._grace_seconds = grace
+        self._requests = requests
         self.current: Request | None = None
         self._limit_hit = False
         self._limit: asyncio.TimerHandle | None = None
@@ -34,26 +39,19 @@ class Running:
         self._pause_left = 0.0
         self._pause_end: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._stopping: Request | None = None
 
-    def began(self, request: Request) -> None:
-        """Its code runs from now on."""
-        if request.type == "execute_request":
-            self.current = request
-            self._limit_hit = False
-            self._disarm()
-            self._pause_left = LONGEST_PAUSE
-            if request.seconds is not None:
-                self._arm(request, request.seconds)
-
-    def ended(self, request: Request) -> None:
-        """It is over."""
-        if request is self.current:
-            self.forget()
-
-    def forget(self) -> None:
-        """Nothing runs."""
-        self.current = None
+    def look(self) -> None:
+        """Something was sent, is over, or can run now: whose turn is it? Its clock starts once."""
+        first = self._requests.first_cell if self._link.state is State.READY else None
+        if first is self.current:
+            return
+        self.current = first
+        self._limit_hit = False
         self._disarm()
+        self._pause_left = LONGEST_PAUSE
+        if first is not None and first.seconds is not None:
+            self._arm(first, first.seconds)
 
     def pause(self, request: Request) -> None:
         """Its code asks a person: the clock stands still."""
@@ -82,9 +80,16 @@ class Running:
 
     def interrupt(self) -> None:
         """Stop what runs: SIGINT, and after the grace period the end of the sandbox."""
+        if self._link.state is not State.READY:
+            return
         self._link.interrupt()
-        if self.current is not None and self._grace is None:
-            self._grace = asyncio.get_running_loop().call_later(GRACE, self._insist, self.current)
+        target = self.current or self._requests.first_comm
+        if target is not None and target is not self._stopping:
+            self._stopping = target
+            self._end_grace()
+            self._grace = asyncio.get_running_loop().call_later(
+                self._grace_seconds, self._insist, target
+            )
 
     def _arm(self, request: Request, seconds: float) -> None:
         self._limit = asyncio.get_running_loop().call_later(seconds, self._over, request)
@@ -97,9 +102,10 @@ class Running:
             self.interrupt()
 
     def _insist(self, request: Request) -> None:
-        self._grace = None
-        if request is self.current:
-            self._link.kill(_stubborn(request.seconds if self._limit_hit else None))
+        self._grace = self._stopping = None
+        if self._requests.pending.get(request.id) is request:
+            timed_out = self._limit_hit and request is self.current
+            self._link.kill(_stubborn(self._grace_seconds, request.seconds if timed_out else None))
 
     def _end_pause(self) -> None:
         self._asked = None
@@ -112,14 +118,16 @@ class Running:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
+
+    def _end_grace(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
 
 
-def _stubborn(seconds: float | None) -> Ended:
+def _stubborn(grace: float, seconds: float | None) -> Ended:
     """The code did not stop; `seconds` is the time limit it was over, None when a person stopped it."""
-    what = f"The code did not stop within {GRACE:g} s of being interrupted, so its Python process was ended."
+    what = f"The code did not stop within {grace:g} s of being interrupted, so its Python process was ended."
     if seconds is None:
         return Ended(cause=Cause.STOPPED, what=what)
     return Ended(

@@ -37,28 +37,42 @@ class StepRequest(Request):
     What its code asks a person is marked as such: this kernel asks for approvals in the same place.
     """
 
-    def __init__(self, msg_id: str, header: bytes, seconds: float | None, stage: Stage) -> None:
+    def __init__(
+        self,
+        msg_id: str,
+        header: bytes,
+        seconds: float | None,
+        stage: Stage,
+        untold: Callable[[], str] = str,
+    ) -> None:
         super().__init__(msg_id, "execute_request", header, seconds)
         self.done = asyncio.Event()
         self.stopped = False
         self._stage = stage
+        self._untold = untold
         self._cap = Cap()
         self._recording = Recording()
         self._answer: str | None = None
         self._status = Status.DIED
         self._reason = ""
         self._limit_hit = False
-        self._began = time.monotonic()
+        self._sent = time.monotonic()
+        self._began: float | None = None
 
     def publish(self, said: Said) -> None:
         if said.type == "status":
             self._stage.publish(said)
-            if said.value["execution_state"] == "busy":
-                self._began = time.monotonic()
-            else:
+            if said.value["execution_state"] == "idle":
                 self.done.set()
+            elif self._began is None:
+                self._begin()
         elif self.done.is_set() or self._recording.take(said):
             self._stage.publish(said)
+
+    def _begin(self) -> None:
+        self._began = time.monotonic()
+        if sentence := self._untold():
+            self._show("stderr", f"{sentence}\n")
 
     def stream(self, name: str, text: str) -> None:
         shown = self._cap.take(name, text)
@@ -136,7 +150,7 @@ class StepRequest(Request):
             status=self._status,
             outputs=self._recording.outputs,
             answer=self._answer if self._status is Status.OK else None,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - (self._began or self._sent),
             count=self._recording.count,
             reason=self._reason,
         )
@@ -178,7 +192,7 @@ class Steps:
         msg_id = f"{self._prefix}{self._count}"
         header = self._header_of(msg_id)
         stage = self._open_stage(cell, msg_id, header)
-        request = StepRequest(msg_id, header, self._seconds, stage)
+        request = StepRequest(msg_id, header, self._seconds, stage, self._relay.untold)
         request.client = self._client
         began = time.time()
         self._send(request, number, code)

@@ -34,6 +34,8 @@ SELFTEST_SECONDS = 20.0
 """Far beyond the 50 ms it takes: a loaded machine is not a broken sandbox."""
 _CHUNK = 1 << 20
 _MAX_PIECES = 64
+_REST = 8 << 20
+"""Far more bytes than a socket holds."""
 _GRACE = 0.5
 
 OnFrame = Callable[[Frame], None]
@@ -284,13 +286,16 @@ class Sandbox:
         self._end(self._obituary())
 
     def _read_rest(self) -> None:
-        while not self._ended.done():
+        """What lies in the socket; who holds the other end and goes on writing is not waited for."""
+        left = _REST
+        while left > 0 and not self._ended.done():
             try:
                 data = self._socket.recv(_CHUNK)
             except OSError:
                 return
             if not data:
                 return
+            left -= len(data)
             self._decode(data)
 
     def _obituary(self) -> Ended:

@@ -24,7 +24,7 @@ class FakeBox:
         self._on_frame: Callable[[Frame], None] = lambda frame: None
         self._on_end: Callable[[Ended], None] = lambda ended: None
         self._closed = asyncio.Event()
-        self.script: Callable[[FakeBox, dict[str, Any], tuple[bytes, ...]], None] | None = None
+        self.script: Script | None = None
 
     def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[Ended], None]) -> None:
         self._on_frame, self._on_end = on_frame, on_end
@@ -72,6 +72,9 @@ class FakeBox:
     def end(self, sentence: str) -> None:
         """The sandbox is gone."""
         self._on_end(Ended(cause=Cause.MEMORY, what=sentence, remedy="Use less."))
+
+
+Script = Callable[[FakeBox, dict[str, Any], tuple[bytes, ...]], None]
 
 
 def obedient(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:

@@ -20,7 +20,7 @@ from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.model_choice import Models
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
-from tests.kernel.boxes import FakeBox
+from tests.kernel.boxes import FakeBox, Script
 
 SECONDS = 10.0
 
@@ -72,9 +72,13 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
 
 @asynccontextmanager
 async def started(
-    tmp_path: Path, refusal: str = "", model: Model | None = None, ready: bool = True
+    tmp_path: Path,
+    refusal: str = "",
+    model: Model | None = None,
+    ready: bool = True,
+    script: Script | None = None,
 ) -> AsyncIterator[Front]:
-    """A kernel in this process whose sandbox is a FakeBox, or refused."""
+    """A kernel in this process whose sandboxes are FakeBoxes with this script, or refused."""
     name, info = write_connection_file(str(tmp_path / "connection.json"), key=b"a key")
     boxes: list[FakeBox] = []
 
@@ -82,6 +86,7 @@ async def started(
         if refusal:
             raise SandboxRefused(refusal)
         boxes.append(FakeBox(ready))
+        boxes[-1].script = script
         return boxes[-1]
 
     file = read_connection_file(Path(name))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
+
+import pytest
 
 from codeact_kernel.kernel.journal import BYTES, KEPT, Journal
 from codeact_kernel.trace.events import Noticed, Observed, ReplyGrew, RunStarted, StepFinished
@@ -86,3 +90,55 @@ def test_large_journals_go_before_there_are_many(tmp_path: Path) -> None:
         os.utime(path, (number, number))
     Journal(tmp_path).write(started("new"))
     assert sorted(path.stem for path in tmp_path.glob("*.jsonl")) == ["new", "old2", "old3"]
+
+
+def events(path: Path) -> list[str]:
+    """The types of the events in a journal, every line of which can be read."""
+    return [json.loads(line)["type"] for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("left", ['{"type": "Noti', '{"type": "RunStarted"}\n{"ty', "{"])
+def test_half_a_line_is_taken_back(tmp_path: Path, left: str) -> None:
+    """What a kernel that was killed left of an event does not spoil the events behind it."""
+    journal = Journal(tmp_path)
+    journal.write(started("r"))
+    with journal.path("r").open("a") as file:
+        file.write(left)
+    Journal(tmp_path).write(Noticed(run="r", sentence="on"))
+    between = ["RunStarted"] if "\n" in left else []
+    assert events(journal.path("r")) == ["RunStarted", *between, "Noticed"]
+
+
+def test_a_whole_event_without_its_end_of_line_stays(tmp_path: Path) -> None:
+    """Cut between the last character and the newline nothing is missing."""
+    journal = Journal(tmp_path)
+    journal.write(started("r"))
+    journal.path("r").write_text(journal.path("r").read_text().rstrip("\n"))
+    Journal(tmp_path).write(Noticed(run="r", sentence="on"))
+    assert events(journal.path("r")) == ["RunStarted", "Noticed"]
+
+
+def test_a_full_disk_leaves_whole_events_and_takes_the_rest_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    """No half line, no event lost or out of order, and one sentence about it."""
+    journal = Journal(tmp_path)
+    journal.write(started("r"))
+    size = journal.path("r").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, hard))
+    try:
+        for number in range(3):
+            journal.write(Noticed(run="r", sentence=f"{number}: {'x' * 100}"))
+        problem = journal.problem
+        full = journal.path("r").stat().st_size
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert full == size
+    assert "cannot be written" in problem
+    journal.write(Noticed(run="r", sentence="3"))
+    assert journal.problem == problem
+    lines = [json.loads(line) for line in journal.path("r").read_text().splitlines()]
+    assert [line["sentence"][0] for line in lines[1:]] == ["0", "1", "2", "3"]

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from codeact_kernel.errors import SandboxRefused
-from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.link import Link, State
 from codeact_kernel.wire import MAX_HEAD, BadFrame
 from tests.kernel.boxes import FakeBox
 
@@ -77,3 +77,41 @@ async def test_sandboxes_that_die_young_start_more_and_more_slowly() -> None:
     await link.close()
     assert starts[2] - starts[1] >= 0.4
     assert starts[3] - starts[2] >= 0.9
+
+
+async def test_a_sandbox_that_never_gets_ready_is_refused() -> None:
+    """Who waits is told in a sentence, and nothing of it is left running."""
+    box = FakeBox(ready=False)
+
+    async def launch(first: bool) -> FakeBox:
+        return box
+
+    link = Link(launch, ready_seconds=0.1)
+    refused: list[str] = []
+    link.on_refused = refused.append
+    link.start()
+    link.send({"t": "request", "id": "1"})
+    async with asyncio.timeout(5):
+        with pytest.raises(SandboxRefused, match=r"not ready within 0\.1 s"):
+            await link.until_ready()
+    assert len(refused) == 1
+    assert box.killed
+    box.ready()
+    assert link.state is State.REFUSED
+
+
+async def test_one_that_got_ready_in_time_is_left_alone() -> None:
+    """The time-out ends with the word."""
+    boxes: list[FakeBox] = []
+
+    async def launch(first: bool) -> FakeBox:
+        boxes.append(FakeBox())
+        return boxes[-1]
+
+    link = Link(launch, ready_seconds=0.1)
+    link.start()
+    await link.until_ready()
+    await asyncio.sleep(0.3)
+    assert link.state is State.READY
+    assert not boxes[0].killed
+    await link.close()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from tests.kernel.boxes import obedient
+import pytest
+
+from tests.fakes import FakeModel
+from tests.kernel.boxes import FakeBox, obedient
 from tests.kernel.conftest import Front, started
 
 
@@ -74,7 +78,7 @@ async def test_hostile_frames_are_dropped(front: Front) -> None:
     box.reply("execute_reply", msg_id, {"status": "error", "execution_count": 2})
     box.publish("status", msg_id, {"execution_state": "idle"})
     messages = await front.until_idle(msg_id)
-    assert [m["msg_type"] for m in messages] == ["status"]
+    assert {m["msg_type"] for m in messages} == {"status"}
     assert (await front.reply(msg_id))["content"]["execution_count"] == 1
 
 
@@ -94,6 +98,58 @@ async def test_the_dead_are_answered_for(front: Front) -> None:
     assert len(front.boxes) == 2
     front.box.script = obedient
     assert (await front.reply(front.client.execute("c")))["content"]["status"] == "ok"
+
+
+async def test_a_flood_of_what_is_dropped_is_not_a_flood_in_the_log(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A few lines each, then their number, which is complete when the sandbox ends."""
+    await front.reply(front.client.kernel_info())
+    for _ in range(5000):
+        front.box.say({"t": "surprise"})
+        front.box.publish("status", "unknown", {"execution_state": "idle"})
+        front.box.say({"t": "log"}, b"inside")
+    front.box.end("It is gone")
+    lines = [m for m in caplog.messages if "dropped" in m or "more such" in m]
+    assert len(lines) < 30
+    assert sum(int(m.split()[2].replace(",", "")) for m in lines if "more" in m) > 9900
+    assert sum("inside" in m for m in caplog.messages) < 30
+
+
+async def test_a_loss_between_cells_is_told_once_in_the_next_one(front: Front) -> None:
+    """When the sandbox ends while nothing runs, the next cell says that the variables are gone."""
+    await front.reply(front.client.kernel_info())
+    front.box.end("It ran out of memory.")
+    await front.kernel.link.until_ready()
+    front.box.script = obedient
+    shown = []
+    for code, silent in (("quiet", True), ("a", False), ("b", False)):
+        messages = await front.until_idle(front.client.execute(code, silent=silent))
+        texts = [m["content"] for m in messages if m["msg_type"] == "stream"]
+        shown.append("".join(c["text"] for c in texts if c["name"] == "stderr"))
+    assert shown == [
+        "",
+        "It ran out of memory after the last cell; all variables were lost, and this cell runs in a "
+        "fresh sandbox. Use less.\n",
+        "",
+    ]
+
+
+async def test_a_loss_between_the_steps_of_a_run_is_told_in_the_next_step(tmp_path: Path) -> None:
+    """The model reads it in its observation, and the user in the step."""
+    model = FakeModel("So.\n\n<execute>\n1\n</execute>", "Done.")
+    ends = iter([True])
+
+    def ending(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:
+        if head["t"] == "query" and next(ends, False):
+            box.end("It ran out of memory.")
+        else:
+            obedient(box, head, parts)
+
+    async with started(tmp_path, model=model, script=ending) as front:
+        shown = str(await front.until_idle(front.client.execute("%%agent\ndo it")))
+    assert "all variables were lost" in shown
+    assert "all variables were lost" in str(model.asked[1])
 
 
 async def test_only_the_kernel_writes_the_codeact_metadata(front: Front) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,9 @@ from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox.ended import Cause
 from codeact_kernel.sandbox.layers.processes import descendants
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.process import launch
-from codeact_kernel.sandbox.spawn import spawn
+from codeact_kernel.sandbox.process import Sandbox, launch
+from codeact_kernel.sandbox.spawn import Spawned, spawn
+from codeact_kernel.wire import Decoder, Frame, encode
 from tests.sandbox.conftest import PROGRAMS, Start
 
 DAEMON = """
@@ -208,3 +210,38 @@ async def test_a_sandbox_that_cannot_start_is_refused_with_its_words(tmp_path: P
     with contextlib.suppress(SandboxRefused):
         (await launch(policy, {}, module=None)).kill()
     assert left_of(tmp_path) == []
+
+
+def sleeping() -> subprocess.Popen[bytes]:
+    """A process that does nothing."""
+    return subprocess.Popen(["sleep", "60"])
+
+
+async def test_who_goes_on_writing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """The process is gone, somebody else has its end of the wire and writes faster than is read."""
+    real = await launch(Policy.strict(), {}, module="probe_worker")
+    real.kill()
+    process = sleeping()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    folder = folders.make(tmp_path, os.getuid(), os.getgid())
+    policy = replace(Policy.strict(), isolation="none")
+    report = replace(real.report, memory_guard="none")
+    sandbox = Sandbox(Spawned(process, ours, "none", policy, folder), report, Decoder(), ())
+    line = b"".join(bytes(piece) for piece in encode({"t": "flood"}, [bytes(100_000)]))
+    seen = 0
+
+    def write_on(_: Frame) -> None:
+        nonlocal seen
+        seen += 1
+        if seen < 1000:
+            theirs.send(line)
+
+    ended = asyncio.get_running_loop().create_future()
+    theirs.send(line)
+    process.kill()
+    process.wait()
+    sandbox.listen(write_on, ended.set_result)
+    assert "signal 9" in str(await asyncio.wait_for(ended, 10))
+    assert seen < 1000
+    theirs.close()
