@@ -73,6 +73,13 @@ class Inbound:
         finally:
             undisturbed(lambda: self._hand_over(me))
 
+    def reset(self) -> None:
+        """Nothing has been read yet, and nobody waits."""
+        self.inbox.clear()
+        self._decoder = Decoder()
+        self._reader = 0
+        self._waiters.clear()
+
     def expect(self, kind: str, key: str) -> None:
         """Announce that `wait` will be called for the frame `kind` with this key."""
         self._waiters[kind, key] = Waiter()

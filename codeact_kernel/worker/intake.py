@@ -43,6 +43,7 @@ class Intake:
         self._loop: asyncio.AbstractEventLoop
         self._context: Context
         self._tasks: set[asyncio.Task[None]] = set()
+        self._holding = False
 
     def open(self, loop: asyncio.AbstractEventLoop, context: Context, sock: socket.socket) -> None:
         """Read the link's socket on this loop; requests share one context, as cells expect."""
@@ -58,8 +59,18 @@ class Intake:
             self._kernel.stop()
         self._take_inbox()
 
+    @property
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """What has been taken and is not done, but for the one that asks."""
+        return {task for task in self._tasks if task is not asyncio.current_task(self._loop)}
+
+    def go_on(self) -> None:
+        """Take the frames that came behind a `fork`."""
+        self._holding = False
+        self._loop.call_soon(self._take_inbox)
+
     def _take_inbox(self) -> None:
-        while self._link.inbound.inbox:
+        while self._link.inbound.inbox and not self._holding:
             frame = self._link.inbound.inbox.popleft()
             try:
                 self._take(frame)
@@ -76,6 +87,9 @@ class Intake:
                 self._spawn(self._kernel.shell_main(None, [_StopAborting()]))
             case "interrupt":
                 self._kernel.interrupts.hit_waiting()
+            case "fork":
+                self._holding = True
+                self._spawn(self._kernel.parking.prepare(int(frame.head["number"])))
             case "shutdown":
                 self._kernel.stop()
             case kind:

@@ -30,8 +30,10 @@ from traitlets import Instance, Type
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker.answer import make as make_final_answer
 from codeact_kernel.worker.calls import Calls
+from codeact_kernel.worker.forks import Place
 from codeact_kernel.worker.intake import Intake
 from codeact_kernel.worker.link import Link
+from codeact_kernel.worker.parking import Parking
 from codeact_kernel.worker.replies import answered
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
@@ -68,6 +70,7 @@ class WireKernel(IPythonKernel):
         self._stdin = Stdin(self.link)
         self._loop: asyncio.AbstractEventLoop
         self.intake = Intake(self)
+        self.parking = Parking(self)
         self.interrupts = Interrupts()
         self._offer_answer()
         for handlers in (self.shell_handlers, self.control_handlers):
@@ -85,13 +88,15 @@ class WireKernel(IPythonKernel):
 
     # -- the life of the process ------------------------------------------------------------
 
-    def live(self, sock: socket.socket, stdout: int, stderr: int) -> NoReturn:
-        """Become the kernel on this link, in a fresh fork; ends with the process."""
-        self._settle(stdout, stderr)
+    def live(self, place: Place) -> NoReturn:
+        """Become the kernel at this place, in a fresh fork; ends with the process."""
+        self._settle(place.stdout, place.stderr)
         self._loop = loops.new_loop()
         context = copy_context()
+        self.parking.open(self._loop, place)
         self.start()
-        self.link.open(sock, (stdout, stderr))
+        sock = socket.socket(fileno=place.link)
+        self.link.open(sock, (place.stdout, place.stderr))
         self.intake.open(self._loop, context, sock)
         version = ".".join(str(part) for part in sys.version_info[:3])
         info = {"status": "ok", **self.kernel_info}
@@ -99,9 +104,10 @@ class WireKernel(IPythonKernel):
         while True:
             try:
                 self._loop.run_forever()
-                break
             except KeyboardInterrupt:  # a second one, into a task that would not stop
                 continue
+            if not self.parking.fork():
+                break
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loops.leave(0)
 

@@ -54,6 +54,13 @@ class Link:
         self._pipes = tuple(pipes)
         self._pid = os.getpid()
 
+    def reopen(self) -> None:
+        """In a fork that is the kernel now: the same descriptors lead to the supervisor anew."""
+        self._pid = os.getpid()
+        self._hurry_until = 0.0
+        self._queue.clear()
+        self.inbound.reset()
+
     @property
     def mine(self) -> bool:
         """Whether this process may use the link (False in a fork made by a cell)."""

@@ -11,6 +11,8 @@ import fcntl
 import os
 import platform
 import signal
+import time
+from collections.abc import Set
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _TGKILL = {"x86_64": 234, "aarch64": 131, "riscv64": 131}.get(platform.machine())
@@ -29,6 +31,39 @@ def become_kernel(supervisor: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != supervisor:  # it died before the line above
         os._exit(1)
+
+
+def hide() -> None:
+    """Nobody may look into this process, nor change it, through /proc, where others can be seen."""
+    if os.path.exists(f"/proc/{os.getppid()}/stat"):
+        _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def flush_c_streams() -> None:
+    """What C code has printed and not flushed must not be printed by a fork once more."""
+    _libc.fflush(None)
+
+
+def weight() -> int:
+    """Bytes of memory that only this process has, with its share of what forks have in common.
+
+    0 where it cannot be known.
+    """
+    try:
+        with open("/proc/self/smaps_rollup", "rb") as file:
+            fields = dict(line.split(b":", 1) for line in file.read().splitlines()[1:])
+        return int((fields.get(b"Pss_Anon") or fields[b"Private_Dirty"]).split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 0
+
+
+def is_child(pid: int) -> bool:
+    """Whether the system knows `pid` as a child of ours that has not been collected."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (ChildProcessError, OSError):
+        return False
+    return pid > 0
 
 
 def pidfd(pid: int) -> int | None:
@@ -82,6 +117,21 @@ def kill_all(leader: int) -> None:
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
+
+
+def end_abandoned(leader: int, spare: Set[int]) -> None:
+    """SIGKILL to a kernel that was replaced, to its group, and to the orphans of its code."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    until = time.monotonic() + 1.0
+    while is_child(leader) and time.monotonic() < until:
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(leader, os.WNOHANG) == (0, 0):
+                time.sleep(0.0002)
+    for pid in _children():
+        if pid not in spare:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _group(leader: int) -> list[int]:

@@ -10,8 +10,10 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from codeact_kernel.worker import config, process
-from codeact_kernel.worker.supervisor import Ends, Supervisor
+from codeact_kernel.worker import config, process, tether
+from codeact_kernel.worker.forks import Place
+from codeact_kernel.worker.live import Ends
+from codeact_kernel.worker.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from codeact_kernel.worker.kernel import WireKernel
@@ -35,14 +37,22 @@ def fork(kernel: WireKernel, outer: int) -> Ends:
     """Fork the live kernel; our ends of what connects us."""
     me = os.getpid()
     ours, theirs = socket.socketpair()
+    our_line, their_line = tether.pair()
     stdout, stderr = process.wide_pipe(), process.wide_pipe()
     pid = os.fork()
     if pid == 0:
         try:
             process.become_kernel(me)
-            for fd in (outer, ours.detach(), stdout[0], stderr[0]):
+            for fd in (outer, ours.detach(), our_line.detach(), stdout[0], stderr[0]):
                 os.close(fd)
-            kernel.live(theirs, stdout[1], stderr[1])
+            place = Place(
+                link=theirs.detach(),
+                stdout=stdout[1],
+                stderr=stderr[1],
+                tether=their_line.detach(),
+                supervisor=me,
+            )
+            kernel.live(place)
         except BaseException:  # noqa: BLE001  this stack is the supervisor's: it must not unwind
             traceback.print_exc(file=sys.__stderr__)
         finally:
@@ -50,6 +60,7 @@ def fork(kernel: WireKernel, outer: int) -> Ends:
     with contextlib.suppress(OSError):  # both sides of the fork do it: neither may come too late
         os.setpgid(pid, pid)
     theirs.close()
+    their_line.close()
     os.close(stdout[1])
     os.close(stderr[1])
-    return Ends(pid=pid, link=ours.detach(), stdout=stdout[0], stderr=stderr[0])
+    return Ends(pid=pid, link=ours.detach(), stdout=stdout[0], stderr=stderr[0], tether=our_line)

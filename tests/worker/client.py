@@ -184,6 +184,19 @@ class Worker:
             raise LookupError(value)
         return value
 
+    # -- checkpoints ------------------------------------------------------------------------
+
+    def order(self, kind: str, **head: Any) -> Any:
+        """`checkpoint`, `rewind` or `weigh`; the value of its answer. Raises LookupError."""
+        self._number += 1
+        key = f"o{self._number}"
+        self.send({"t": kind, "id": key, **head})
+        answer = self.until(lambda f: f.type == "answer" and f.head["id"] == key)[-1]
+        value = json.loads(answer.parts[0])
+        if not answer.head["ok"]:
+            raise LookupError(value)
+        return value
+
 
 def is_idle(frame: Frame, name: str) -> bool:
     """Whether this frame ends a request."""
