@@ -8,11 +8,9 @@ Standard library only: this is on the kernel's start path.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from codeact_kernel.errors import SettingsError
@@ -185,14 +183,18 @@ _LISTS = {"preload": "module names", "allow_net": "hosts", "mounts": "paths", "d
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # most users have no such file, and the start waits for nothing they do not use
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error}.") from error
 
 
 def _headers(raw: Any, environ: Mapping[str, str], where: str) -> dict[str, dict[str, str]]:
     """The table {host: {header: text}} with $NAME and ${NAME} replaced. Raises SettingsError."""
+    from string import Template
+
     tables = raw.values() if isinstance(raw, dict) else [None]
     if not all(
         isinstance(table, dict) and all(isinstance(text, str) for text in table.values())

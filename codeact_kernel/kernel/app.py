@@ -176,7 +176,7 @@ class Kernel:
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
-        from codeact_kernel.kernel.panel_verbs import run
+        from codeact_kernel.kernel.panel_verbs import files, run, sandbox, settings, state
 
         requests = PanelRequests()
         isolation = self.relay.isolation
@@ -201,7 +201,18 @@ class Kernel:
             network=self._network,
         )
         queue = AgentQueue(self.relay, self.publisher, panel, runner)
+        relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop))
+        requests.offer(
+            state.verbs(
+                link, lambda: relay.running.current is not None, lambda: queue.held is not None
+            )
+        )
+        requests.offer(files.verbs(relay.files))
+        requests.offer(
+            sandbox.verbs(self._policy, link.readings, self._network, relay.firewall, panel)
+        )
+        requests.offer(settings.verbs(self._settings))
         return queue
 
     async def serve(self) -> None:

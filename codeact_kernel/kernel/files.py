@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.agent_cell import FilesCell
 from codeact_kernel.kernel.messages import Incoming
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.requests import FrontRequest, Said
 from codeact_kernel.sandbox.staging import diff
+from codeact_kernel.sandbox.staging.layer import Change
 from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch, now
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,11 @@ NO_STAGING = (
     'With workspace_mode = "cow" in your configuration, and namespaces, what steps write would be '
     "staged (codeact doctor says what is missing)."
 )
+_MODES = {
+    "ro": "read-only",
+    "rw": "with everything it writes put in place at once",
+    "": "not at all",
+}
 READ_ONLY = (
     "\nThe notebook's folder is read-only for code here, because what it writes cannot be staged "
     "(codeact doctor says why). Write to a folder below $HOME or $TMPDIR, which are the sandbox's "
@@ -94,15 +101,49 @@ class Files:
 
     def act(self, cell: FilesCell) -> str:
         """Carry out what the user's cell says; the text to show. Slow for large diffs."""
-        staging = self._staging
-        if staging is None or self._seen != "cow":
-            shown = {"ro": "read-only", "rw": "with everything it writes put in place at once"}
-            return NO_STAGING.format(mode=shown.get(self._seen, "not at all"))
         try:
+            staging = self._require()
             with self._lock:
                 return _carry_out(staging, cell)
+        except UsageError as error:
+            return str(error)
         except (TooMuch, OSError) as error:
-            return f"What is staged cannot be read: {error}. It lies in {staging.area.upper}."
+            return str(self._unreadable(staging, error))
+
+    def staged(self) -> list[tuple[Change, list[str]]]:
+        """What is undecided, each with its diff; it counts as shown to the user. Slow.
+
+        Raises UsageError when nothing can be staged here, or it cannot be read.
+        """
+        staging = self._require()
+        try:
+            with self._lock:
+                changes = staging.changes()
+                staging.show(changes)
+                return diff.each(changes, staging.folder, staging.area.upper)
+        except (TooMuch, OSError) as error:
+            raise self._unreadable(staging, error) from None
+
+    def decide(self, verb: str, paths: Sequence[str], force: bool) -> Outcome:
+        """Keep or discard these paths. Raises UsageError as `staged` does."""
+        staging = self._require()
+        try:
+            with self._lock:
+                if verb == "keep":
+                    return staging.keep(paths, force=force)
+                return staging.discard(paths)
+        except (TooMuch, OSError) as error:
+            raise self._unreadable(staging, error) from None
+
+    def _require(self) -> Staging:
+        if self._staging is None or self._seen != "cow":
+            raise UsageError(NO_STAGING.format(mode=_MODES.get(self._seen, _MODES[""])))
+        return self._staging
+
+    def _unreadable(self, staging: Staging, error: Exception) -> UsageError:
+        return UsageError(
+            f"What is staged cannot be read: {error}. It lies in {staging.area.upper}."
+        )
 
     def _settle(self, staging: Staging, *, own: bool, since: float | None = None) -> list[str]:
         try:

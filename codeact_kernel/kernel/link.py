@@ -13,12 +13,15 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
 from codeact_kernel.kernel.bounded_log import BoundedLog
 from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import Bytes, Frame, encode
+
+if TYPE_CHECKING:
+    from codeact_kernel.sandbox.gauges import Reading
 
 log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 3.5  # inside it is interrupted after 1 s and killed after 3
@@ -40,6 +43,7 @@ class Box(Protocol):
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None: ...
     def kill(self) -> None: ...
     def fate(self, status: int | None) -> Ended: ...
+    def readings(self) -> tuple[Reading, ...]: ...
     async def closed(self) -> object: ...
 
 
@@ -194,6 +198,10 @@ class Link:
                 kept.append((head, parts))
         self._waiting = kept
         return ids
+
+    def readings(self) -> tuple[Reading, ...]:
+        """What the sandbox uses of each limit; empty where nothing is limited, or there is none."""
+        return () if self._box is None else self._box.readings()
 
     def interrupt(self) -> None:
         """SIGINT inside, ahead of everything queued."""

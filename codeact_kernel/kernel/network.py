@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 KINDS = 100
 """So many different requests are kept of one step; the others are counted together."""
 _OTHERS = "(others)"
+RECENT = 200
+"""So many requests are remembered for whoever asks."""
 LINES = 50_000
 """So many requests are written to the file; a flood must not fill the disk."""
 
@@ -47,12 +50,15 @@ class Network:
         self._step = 0
         self._kept: dict[tuple[str, ...], NetworkRequest] = {}
         self._said: set[str] = set()
+        self.recent: deque[NetworkRequest] = deque(maxlen=RECENT)
+        """The last requests, whoever's code made them; `step` 0: between runs."""
 
     def told(self, record: Record) -> None:
         """One request, or the part of it that is known by now."""
         request = _request(record, self._step)
         self.spent += record.sent + record.received
         self._write(request)
+        self.recent.append(request)
         if self._run:
             self._keep(request)
 

@@ -55,6 +55,8 @@ class PanelRequests:
 
     def offer(self, verbs: Mapping[str, Verb]) -> None:
         """Let these be asked from now on. Raises ValueError for a name that is taken."""
+        if any(_OURS & verb.fields.keys() for verb in verbs.values()):
+            raise ValueError(f"a field may not be called {sorted(_OURS)}")
         if taken := verbs.keys() & self._verbs.keys():
             raise ValueError(f"two parts of the kernel answer {sorted(taken)}")
         self._verbs.update(verbs)

@@ -7,7 +7,6 @@ same and answers each cell with the sentence; one that dies at once tells nobody
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -20,12 +19,11 @@ from codeact_kernel.sandbox import mounts
 from codeact_kernel.sandbox.plan import unprivileged_uid
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import spawn
-from codeact_kernel.sandbox.staging.area import About, Area, reserve
 from codeact_kernel.settings import Settings, load, notebook_name, state_path
 
-log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from codeact_kernel.sandbox.egress.allowlist import Allowlist
+    from codeact_kernel.sandbox.staging.area import Area
 
 _USAGE = "usage: python -m codeact_kernel.kernel -f CONNECTION_FILE"
 
@@ -92,6 +90,8 @@ def staged(policy: Policy, notebook: str) -> tuple[Policy, Area | None]:
     """In mode cow the policy with the notebook's staging area; without one it will be read-only."""
     if policy.workspace_mode != "cow" or policy.workspace is None or policy.state is None:
         return policy, None
+    from codeact_kernel.sandbox.staging.area import About, reserve
+
     folder = os.path.realpath(policy.workspace)
     about = About(folder, f"{os.path.realpath(os.getcwd())}/{notebook}" if notebook else "")
     try:
@@ -101,7 +101,9 @@ def staged(policy: Policy, notebook: str) -> tuple[Policy, Area | None]:
 
             Staging(area).tidy()
     except OSError as error:
-        log.warning("what code writes cannot be staged: %s", error)
+        import logging
+
+        logging.getLogger(__name__).warning("what code writes cannot be staged: %s", error)
         return policy, None
     uid = area.uid if os.getuid() == 0 else None
     return replace(policy, staging=Path(area.path), uid=uid), area

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from codeact_kernel.sandbox.ended import MIB, Ended, disk_full
+from codeact_kernel.sandbox.gauges import Reading
 
 _BUDGET = 300_000
 _DEPTH = 64
@@ -84,6 +85,11 @@ class Quota:
         self._room = (max(self._size - size, MIB), max(self._files - files, 100))
         self._low = self._used
         return None
+
+    def reading(self) -> Reading:
+        """By how much the file system has filled: what others write there counts, too."""
+        used = max(0, self._used[0] - self._low[0])
+        return Reading(name=f"disk: {self._place}", used=used, limit=self._size, unit="bytes")
 
 
 def written(path: str, since: float) -> Written:

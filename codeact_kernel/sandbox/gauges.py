@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from codeact_kernel.sandbox import usage
@@ -25,6 +26,16 @@ _CROWDED_SECONDS = 1.0
 _CROWDED_LOOKS = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How much of something was used at the last look. `unit`: bytes, tasks or files."""
+
+    name: str
+    used: int
+    limit: int
+    unit: str
+
+
 class Gauge(Protocol):
     """Something that may be used up."""
 
@@ -34,6 +45,7 @@ class Gauge(Protocol):
     def doubtful(self) -> bool: ...
     def look(self) -> Ended | None: ...
     def examine(self) -> Ended | None: ...
+    def reading(self) -> Reading: ...
 
 
 class GroupMemory:
@@ -52,6 +64,9 @@ class GroupMemory:
 
     def examine(self) -> Ended | None:
         return None
+
+    def reading(self) -> Reading:
+        return _of_memory(self.level, self._limit)
 
 
 class TreeMemory:
@@ -75,6 +90,9 @@ class TreeMemory:
     def examine(self) -> Ended | None:
         memory = usage.exact_memory(self._pids())
         return out_of_memory(self._limit) if memory > self._limit else None
+
+    def reading(self) -> Reading:
+        return _of_memory(self.level, self._limit)
 
 
 class Crowd:
@@ -117,6 +135,9 @@ class Crowd:
     def examine(self) -> Ended | None:
         return None
 
+    def reading(self) -> Reading:
+        return Reading(name="processes", used=self.level, limit=self._limit, unit="tasks")
+
     def _busy(self) -> bool:
         """Do processes come and go, or do most of them run, and are they not just threads?"""
         pids = self._pids()[1:]
@@ -151,3 +172,10 @@ class Inodes:
 
     def examine(self) -> Ended | None:
         return None
+
+    def reading(self) -> Reading:
+        return Reading(name="files in memory", used=self.level, limit=self._limit, unit="files")
+
+
+def _of_memory(mebibytes: int, limit: int) -> Reading:
+    return Reading(name="memory", used=mebibytes * MIB, limit=limit, unit="bytes")

@@ -20,6 +20,7 @@ from codeact_kernel.sandbox import ended as ends
 from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox import report as reports
 from codeact_kernel.sandbox.ended import Cause, Ended
+from codeact_kernel.sandbox.gauges import Reading
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.report import Report
 from codeact_kernel.sandbox.spawn import WORKER, Spawned, spawn
@@ -217,6 +218,10 @@ class Sandbox:
         A limit that was reached is seen from outside and goes before what is reported.
         """
         return self._watch.verdict() or ends.exited(status, "The Python process of this notebook")
+
+    def readings(self) -> tuple[Reading, ...]:
+        """What it uses of each limit; empty where nothing is limited."""
+        return self._watch.readings()
 
     async def closed(self) -> Ended:
         """Wait until it has ended and nothing is left of it; why."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from codeact_kernel.sandbox.ended import Ended
-from codeact_kernel.sandbox.gauges import Gauge
+from codeact_kernel.sandbox.gauges import Gauge, Reading
 
 OFTEN = 0.05
 """Seconds between two looks while something goes on."""
@@ -46,6 +46,10 @@ class Watch:
         """The limit that has been reached by now, if any."""
         found = (gauge.look() for gauge in self._gauges)
         return next((ended for ended in found if ended), None)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """What was seen at the last look."""
+        return tuple(gauge.reading() for gauge in self._gauges)
 
     def stop(self) -> None:
         """Look no more. Idempotent."""

@@ -7,7 +7,6 @@ notices when a name leads somewhere else by the time it is mounted.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
 import pwd
 from collections.abc import Iterator
@@ -16,14 +15,16 @@ from dataclasses import dataclass, field
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import Visible, is_below, is_imported
 
-SECRETS = (
-    ".env", ".env.*", ".envrc", ".netrc", ".pgpass", ".my.cnf", ".npmrc", ".yarnrc*", ".pypirc",
-    ".ssh", ".aws", ".azure", ".boto", ".s3cfg", ".gcloud", ".gnupg", ".kube", ".docker", ".config",
+SECRETS = frozenset((
+    ".env", ".envrc", ".netrc", ".pgpass", ".my.cnf", ".npmrc", ".pypirc", ".ssh", ".aws", ".azure",
+    ".boto", ".s3cfg", ".gcloud", ".gnupg", ".kube", ".docker", ".config",
     ".git-credentials", ".vault-token", ".terraformrc", ".databrickscfg", ".kaggle", ".huggingface",
-    ".snowflake", ".streamlit", ".jupyter", ".ipython", ".password-store", ".secrets*",
+    ".snowflake", ".streamlit", ".jupyter", ".ipython", ".password-store",
     "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
-)  # fmt: skip
-"""Names that hold passwords and keys. Nobody inside reads them, wherever in the folder they lie."""
+))  # fmt: skip
+SECRET_BEGINNINGS = (".env.", ".yarnrc", ".secrets")
+"""Names that hold passwords and keys, and how such names begin. Nobody inside reads them, wherever
+in the folder they lie. Not patterns: to compile thirty takes as long as to look at the folder."""
 
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr")
 _SHARED = ("/", "/tmp", "/var", "/var/tmp", "/home", "/mnt", "/media", "/opt", "/srv")  # noqa: S108
@@ -171,7 +172,7 @@ def _installed(path: str, visible: Visible) -> list[str]:
 
 
 def _secrets(path: str) -> tuple[list[str], bool]:
-    """Files and folders named like SECRETS; False when there was too much to look at it all."""
+    """Files and folders named like a secret; False when there was too much to look at it all."""
     found: list[str] = []
     waiting = [(path, 0)]
     seen = 0
@@ -182,7 +183,7 @@ def _secrets(path: str) -> tuple[list[str], bool]:
             seen += 1
             if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
                 continue
-            if any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in SECRETS):
+            if entry.name in SECRETS or entry.name.startswith(SECRET_BEGINNINGS):
                 found.append(entry.path)
             elif entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
                 if depth < _DEPTH and seen < _BUDGET:

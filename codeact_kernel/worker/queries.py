@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from codeact_kernel.worker.surroundings import surroundings, values
+from codeact_kernel.worker.look import look
+from codeact_kernel.worker.surroundings import describe, surroundings, values
+
+_SIMPLE = (int, float, str, bool)
+"""Values that a person may change by hand; exactly these types."""
 
 
 def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
@@ -16,6 +20,11 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return values(shell.user_ns, list(arguments["names"]))
         case "keep":
             return _keep(shell.user_ns, arguments["name"], arguments["text"])
+        case "look":
+            value = shell.user_ns[arguments["name"]]
+            return look(value, int(arguments["row"]), int(arguments["column"]))
+        case "set":
+            return _set(shell.user_ns, arguments["name"], arguments["value"])
         case _:
             raise LookupError(f"there is no query {name!r}")
 
@@ -25,3 +34,11 @@ def _keep(namespace: dict[str, Any], name: str, text: str) -> dict[str, Any]:
         raise ValueError("`keep` takes an identifier and a text")
     namespace[name] = text
     return {}
+
+
+def _set(namespace: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """Give a variable that holds a simple value another one; what it is then."""
+    if type(value) not in _SIMPLE or type(namespace[name]) not in _SIMPLE:
+        raise TypeError("only numbers, texts, True and False can be changed here")
+    namespace[name] = value
+    return describe(value)

@@ -11,9 +11,9 @@ import gc
 import logging
 import os
 import sys
-import types
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.worker import spared
 from codeact_kernel.worker.config import Config
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def prepare(config: Config) -> WireKernel:
     """A warm kernel that is not connected yet; call its `live` in a fork."""
     gc.disable()
     sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
-    _spare_imports()
+    spared.leave_out()
     kernel = _build()
     for name in config.preload:
         _preload(name, kernel.log)
@@ -37,17 +37,6 @@ def prepare(config: Config) -> WireKernel:
         _restrict(config)
     gc.freeze()
     return kernel
-
-
-def _spare_imports() -> None:
-    """Keep out what only a kernel with sockets, clients or a debugger needs."""
-    from codeact_kernel.worker import connect, later
-
-    later.defer("jupyter_client")
-    sys.modules["ipykernel.connect"] = connect
-    debugger = types.ModuleType("ipykernel.debugger")
-    debugger._is_debugpy_available = False  # type: ignore[attr-defined]
-    sys.modules["ipykernel.debugger"] = debugger
 
 
 def _build() -> WireKernel:
@@ -69,7 +58,7 @@ def _build() -> WireKernel:
     kernel = WireKernel.instance(
         config=traits, session=WireSession(link=link), link=link, log=log, iopub_socket=object()
     )
-    del sys.modules["ipykernel.debugger"]
+    spared.settle()
     later.defer("ipykernel.kernelapp", lambda: _make_app(kernel, traits))
     _finish_shell(kernel)
     return kernel

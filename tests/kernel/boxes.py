@@ -9,6 +9,7 @@ from typing import Any
 
 from codeact_kernel.errors import SandboxDied
 from codeact_kernel.sandbox.ended import Cause, Ended
+from codeact_kernel.sandbox.gauges import Reading
 from codeact_kernel.wire import Bytes, Frame
 
 
@@ -50,6 +51,9 @@ class FakeBox:
 
     async def closed(self) -> None:
         await self._closed.wait()
+
+    def readings(self) -> tuple[Reading, ...]:
+        return (Reading(name="memory", used=50 << 20, limit=1 << 30, unit="bytes"),)
 
     def say(self, head: dict[str, Any], *parts: bytes) -> None:
         """A frame from inside."""

@@ -149,13 +149,14 @@ def test_two_verbs_of_one_name_are_a_mistake() -> None:
 
 async def test_the_examples_are_answered(front: Front) -> None:
     """Every example of a request is one the kernel knows."""
+    front.box.script = obedient
     opens(front, "c")
     await told(front, "c")
     folder = Path(__file__).parents[1] / "contract"
     for path in sorted(folder.glob("request_*.json")):
         asks(front, "c", json.loads(path.read_text()))
-        reply = await told(front, "c")
-        assert reply["kind"] == "reply"
+        while (reply := await told(front, "c"))["kind"] != "reply":
+            pass  # `trust` is followed by hello
         assert "does not know" not in reply["problem"], path.name
         assert "has to be" not in reply["problem"], path.name
         assert "is not a field" not in reply["problem"], path.name

@@ -27,16 +27,24 @@ _WORDS = {"created": "new", "changed": "changed", "deleted": "deleted", "replace
 def listing(changes: Sequence[Change], folder: str, upper: str) -> str:
     """All changes, each with its diff. Raises OSError when folder or layer are gone."""
     parts: list[str] = []
-    with Tree(folder) as old, Tree(upper) as new:
-        left = MAX_LINES * 10
-        for change in changes[:_MAX_NAMES]:
-            parts.append(headline(change))
-            lines = compared(change, old, new) if left > 0 else []
-            left -= len(lines)
-            parts += [f"    {line}" for line in lines]
+    for change, lines in each(changes, folder, upper):
+        parts.append(headline(change))
+        parts += [f"    {line}" for line in lines]
     if len(changes) > _MAX_NAMES:
         parts.append(f"... and {len(changes) - _MAX_NAMES:,} more")
     return "\n".join(parts)
+
+
+def each(changes: Sequence[Change], folder: str, upper: str) -> list[tuple[Change, list[str]]]:
+    """The first changes with their diffs, as long as there is room. Raises OSError."""
+    found: list[tuple[Change, list[str]]] = []
+    with Tree(folder) as old, Tree(upper) as new:
+        left = MAX_LINES * 10
+        for change in changes[:_MAX_NAMES]:
+            lines = compared(change, old, new) if left > 0 else []
+            left -= len(lines)
+            found.append((change, lines))
+    return found
 
 
 def headline(change: Change) -> str:
