@@ -26,6 +26,7 @@ from codeact_kernel.kernel.agent_cell import (
     PlainCell,
 )
 from codeact_kernel.kernel.agent_run import Runner
+from codeact_kernel.kernel.cell_requests import CellRequests
 from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
@@ -117,11 +118,14 @@ class AgentRequest(FrontRequest):
 class AgentQueue:
     """Owner of `held`, the agent cell that is under way, of its run, and of the waiting cells."""
 
-    def __init__(self, relay: Relay, publisher: Publisher, panel: Panel, runner: Runner) -> None:
+    def __init__(
+        self, relay: Relay, publisher: Publisher, panel: Panel, runner: Runner, cells: CellRequests
+    ) -> None:
         self._relay = relay
         self._publisher = publisher
         self._panel = panel
         self._runner = runner
+        self._cells = cells
         self._cell: Cell = PlainCell()
         self._waiting: deque[Incoming] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -134,6 +138,9 @@ class AgentQueue:
             return True
         if message.type != "execute_request" or message.channel != "shell":
             return False
+        if self._cells.takes(message):
+            self._relay.still_busy()
+            return True
         if self.held is not None:
             self._waiting.append(message)
             return True
@@ -148,6 +155,8 @@ class AgentQueue:
         client = message if self._relay.allows_stdin(message) else None
         request = AgentRequest(message, self._publisher, client, self._begin, self._settle)
         self._cell, self.held, self._stopping = cell, request, False
+        if isinstance(cell, AgentCell | ContinueCell):
+            self._cells.keep(message)
         self._relay.forward(request, message._replace(content=_harmless(content, cell)))
         if self._relay.requests.pending.get(request.id) is not request and self._task is None:
             self._settle(request, False)  # it could not be sent, and was answered so
@@ -221,7 +230,10 @@ class AgentQueue:
         match cell:
             case AgentCell() | ContinueCell():
                 self._relay.files.before_cell()
-                return await self._runner.run(cell, request.message, request.client)
+                try:
+                    return await self._runner.run(cell, request.message, request.client)
+                finally:
+                    self._cells.end()
             case HelpCell():
                 text = agent_cell.HELP
                 display(self._publisher, request.header, text, fenced(text))

@@ -23,18 +23,22 @@ from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel import narrowing
 from codeact_kernel.kernel.agent_cell import AgentCell, ContinueCell, Options, fill, names_in
-from codeact_kernel.kernel.approvals import Ask, gate_for
+from codeact_kernel.kernel.approvals import Ask, Asking, ByRunning, gate_for
+from codeact_kernel.kernel.cell_requests import cell_id
 from codeact_kernel.kernel.journal import Journal
 from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.messages import BadMessage, Incoming, Signer
-from codeact_kernel.kernel.panel import Panel
+from codeact_kernel.kernel.live_view import LiveView
+from codeact_kernel.kernel.messages import Incoming, Signer
+from codeact_kernel.kernel.panel import Comm, Panel
+from codeact_kernel.kernel.projection import Projection
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.stages import OwnRequests
 from codeact_kernel.kernel.steps import Steps
+from codeact_kernel.kernel.turnstile import Turnstile
 from codeact_kernel.kernel.views import CellsView, InlineView, View, say
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
-from codeact_kernel.trace.cells import is_valid_id
 from codeact_kernel.trace.events import Event, Noticed, RunStarted
 from codeact_kernel.trace.layout import Layout
 from codeact_kernel.trace.values import Limits, Task
@@ -81,6 +85,9 @@ class Runner:
         publisher: Publisher,
         signer: Signer,
         panel: Panel,
+        projection: Projection,
+        turnstile: Turnstile,
+        layout: Layout,
         settings: Settings,
         policy: Policy,
         choose_model: ChooseModel,
@@ -92,12 +99,14 @@ class Runner:
         self._publisher = publisher
         self._signer = signer
         self._panel = panel
+        self._projection = projection
+        self._turnstile = turnstile
+        self._layout = layout
         self._settings = settings
         self._policy = policy
         self._choose_model = choose_model
         self._journals = journals
         self._network = network
-        self._layout = Layout()
         self._kept: Kept | None = None
         self._allowed: set[str] = set()
 
@@ -124,17 +133,13 @@ class Runner:
         task = await self._task(cell)
         model = await asyncio.to_thread(self._choose_model, settings)
         run_id = kept.run if kept is not None else uuid.uuid4().hex[:12]
-        view: View = (
-            CellsView(self._publisher, self._panel, comm, message.header)
-            if comm is not None and comm.cells
-            else InlineView(self._publisher, message.header)
-        )
-        ask = Ask(self._relay.questions, client, view.propose) if client is not None else None
+        view = self._view(comm, message, client)
+        asking = self._asking(comm, run_id, client, view)
         end = await loop.run(
             Task(text=task),
             model=model,
-            runtime=self._steps(run_id, message, client, view),
-            gate=gate_for(settings.approve, ask),
+            runtime=self._steps(run_id, view),
+            gate=gate_for(settings.approve, asking),
             clock=WallClock(),
             limits=Limits(steps=settings.steps, budget=settings.budget),
             options=self._loop_options(settings),
@@ -173,16 +178,31 @@ class Runner:
         values = await self._link.query("values", {"names": list(names)})
         return fill(text, _texts(values))
 
-    def _steps(self, run_id: str, message: Incoming, client: Incoming | None, view: View) -> Steps:
+    def _view(self, comm: Comm | None, message: Incoming, client: Incoming | None) -> View:
+        """How the client that asked sees the run."""
+        publisher, header, session = self._publisher, message.header, message.session
+        requests = OwnRequests(
+            lambda msg_id: self._signer.header_of("execute_request", msg_id, session)
+        )
+        if comm is None or not comm.cells:
+            return InlineView(publisher, header, requests, client)
+        if not comm.runs:
+            return CellsView(publisher, self._panel, comm, header, requests, client)
+        cells, turnstile = self._projection, self._turnstile
+        return LiveView(publisher, cells, turnstile, message, cell_id(message), requests, client)
+
+    def _asking(
+        self, comm: Comm | None, run_id: str, client: Incoming | None, view: View
+    ) -> Asking | None:
+        """Who is asked before code runs; None: nobody is there."""
+        if comm is not None and comm.runs:
+            self._turnstile.rest = False
+            return ByRunning(self._turnstile, self._projection, run_id)
+        return None if client is None else Ask(self._relay.questions, client, view.propose)
+
+    def _steps(self, run_id: str, view: View) -> Steps:
         return Steps(
-            self._relay,
-            self._link,
-            message,
-            lambda msg_id: self._signer.header_of("execute_request", msg_id, message.session),
-            view.stage,
-            run=run_id,
-            seconds=self._policy.step_seconds,
-            client=client,
+            self._relay, self._link, view.place, run=run_id, seconds=self._policy.step_seconds
         )
 
     def _loop_options(self, settings: Settings) -> LoopOptions:
@@ -241,12 +261,3 @@ def _texts(values: Any) -> Mapping[str, str]:
     if not isinstance(values, dict):
         return {}
     return {name: text for name, text in values.items() if isinstance(text, str)}
-
-
-def cell_id(message: Incoming) -> str:
-    """The id of the cell that sent this, "" when the client does not say it."""
-    try:
-        named = message.read_metadata().get("cellId")
-    except BadMessage:
-        return ""
-    return named if isinstance(named, str) and is_valid_id(named) else ""

@@ -174,9 +174,13 @@ class Kernel:
     def _make_agent(self) -> AgentQueue:
         from codeact_kernel.kernel.agent_queue import AgentQueue
         from codeact_kernel.kernel.agent_run import Runner
+        from codeact_kernel.kernel.cell_requests import CellRequests
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
-        from codeact_kernel.kernel.panel_verbs import files, run, sandbox, settings, state
+        from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
+        from codeact_kernel.kernel.projection import Projection
+        from codeact_kernel.kernel.turnstile import Turnstile
+        from codeact_kernel.trace.layout import Layout
 
         requests = PanelRequests()
         isolation = self.relay.isolation
@@ -188,19 +192,25 @@ class Kernel:
             answered=self.relay.still_busy,
             requests=requests,
         )
+        layout, turnstile = Layout(), Turnstile()
+        projection = Projection(self.publisher, panel, layout)
         runner = Runner(
             relay=self.relay,
             link=self.link,
             publisher=self.publisher,
             signer=self.connection.signer,
             panel=panel,
+            projection=projection,
+            turnstile=turnstile,
+            layout=layout,
             settings=self._settings,
             policy=self._policy,
             choose_model=self._choose_model,
             journals=self._journals,
             network=self._network,
         )
-        queue = AgentQueue(self.relay, self.publisher, panel, runner)
+        requested = CellRequests(self.publisher, projection, turnstile)
+        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested)
         relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop))
         requests.offer(
@@ -213,6 +223,7 @@ class Kernel:
             sandbox.verbs(self._policy, link.readings, self._network, relay.firewall, panel)
         )
         requests.offer(settings.verbs(self._settings))
+        requests.offer(cells.verbs(projection, turnstile))
         return queue
 
     async def serve(self) -> None:

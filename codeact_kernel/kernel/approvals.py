@@ -1,7 +1,8 @@
 """The loop's Gate: who says yes before code runs.
 
 Rule: what is approved is what runs, byte for byte. The question is this kernel's own, asked while
-no code runs, so nothing inside can answer it or look like it.
+no code runs, so nothing inside can answer it or look like it. Where steps are cells, running the
+cell is the answer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from collections.abc import Callable, Sequence
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.messages import Incoming
+from codeact_kernel.kernel.projection import Projection
 from codeact_kernel.kernel.questions import Questions
+from codeact_kernel.kernel.turnstile import Turnstile, code_of
+from codeact_kernel.trace.edits import SetMetadata
 from codeact_kernel.trace.text import visible
 from codeact_kernel.trace.values import Approve, Decision, Reject
 
@@ -69,10 +73,37 @@ class Ask:
         return "\n".join(lines) if lines else code
 
 
+class ByRunning:
+    """Lets the cell wait: executing it, edited or not, is the yes; what was executed is what runs."""
+
+    def __init__(self, turnstile: Turnstile, projection: Projection, run: str) -> None:
+        self._turnstile = turnstile
+        self._projection = projection
+        self._run = run
+
+    async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
+        if self._turnstile.rest:
+            return Approve(code=code)
+        mark = {
+            "role": "step",
+            "run": self._run,
+            "step": number,
+            "status": "waiting",
+            "token": self._turnstile.open(cell),
+            "concerns": [visible(concern) for concern in concerns],
+        }
+        self._projection.waits(SetMetadata(cell=cell, metadata=mark))
+        try:
+            answer = await self._turnstile.wait()
+        finally:
+            self._projection.decided()
+        return Approve(code=code_of(answer)) if isinstance(answer, Incoming) else answer
+
+
 class Risky:
     """Asks only when the checks found something; `asking` None: nobody can be asked."""
 
-    def __init__(self, asking: Ask | None) -> None:
+    def __init__(self, asking: Asking | None) -> None:
         self._asking = asking
 
     async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
@@ -86,10 +117,11 @@ class Risky:
         return await self._asking.decide(number, cell, code, concerns)
 
 
-Gates = Never | Ask | Risky
+Asking = Ask | ByRunning
+Gates = Never | Asking | Risky
 
 
-def gate_for(approve: str, asking: Ask | None) -> Gates:
+def gate_for(approve: str, asking: Asking | None) -> Gates:
     """The gate for `approve`. Raises UsageError when somebody is needed and nobody is there."""
     if approve == "never":
         return Never()

@@ -31,12 +31,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Comm:
-    """One front end. `cells`: it makes the cells it is told to; `problem`: its overrides are wrong."""
+    """One front end. `cells`: it makes the cells it is told to; `runs`: it executes them, too;
+    `collaborates`: others show the same copy of the notebook; `problem`: its overrides are wrong.
+    """
 
     id: str
     session: str
     cells: bool
     overrides: Options
+    runs: bool = False
+    collaborates: bool = False
     problem: str = ""
     sent: int = field(default=0)
     greeted: bool = field(default=False)
@@ -66,6 +70,8 @@ class Panel:
         self._answered = answered
         self._requests = requests
         self._log = RunLog()
+        self.on_greeted: Callable[[Comm], None] = lambda comm: None
+        """Called with a front end that has come, behind what it is told of the run."""
         self._comms: dict[str, Comm] = {}
         self._waiting: list[Comm] = []
 
@@ -103,6 +109,8 @@ class Panel:
             id=comm_id,
             session=message.session,
             cells=given.get("cells") is True,
+            runs=given.get("runs") is True,
+            collaborates=given.get("collaborates") is True,
             overrides=Options(),
         )
         try:
@@ -139,6 +147,7 @@ class Panel:
                 if not comm.greeted:
                     comm.greeted = True
                     self._tell_of_run(comm)
+                    self.on_greeted(comm)
 
     def _tell_of_run(self, comm: Comm) -> None:
         """What has happened in the present or the last run."""
@@ -155,6 +164,12 @@ class Panel:
         """The comm of the tab that sent this request: the newest one of its session."""
         mine = [comm for comm in self._comms.values() if comm.session == message.session]
         return mine[-1] if mine else None
+
+    def running_cells(self) -> list[Comm]:
+        """Those that execute cells, the newest last; of those with one copy, the oldest stands for all."""
+        found = [comm for comm in self._comms.values() if comm.runs and comm.greeted]
+        shared = [comm for comm in found if comm.collaborates]
+        return [comm for comm in found if comm not in shared[1:]]
 
     def event(self, event: Event) -> None:
         """Tell every front end. Outputs have their own messages."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codeact_kernel.kernel.requests import Said
+from codeact_kernel.kernel.said import Said
 from codeact_kernel.trace.values import Output
 
 HEAD = 700_000
@@ -95,6 +95,20 @@ class Recording:
             else:
                 done.append(output)
         return tuple(done)
+
+    def messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The iopub messages, type and content, that make an empty cell show these outputs."""
+        for shown in self._shown:
+            output = dict(shown.output)
+            kind = str(output.pop("output_type"))
+            if kind == "stream":
+                output["text"] = "".join(output["text"])
+            elif kind != "error":
+                display = {} if shown.display is None else {"display_id": shown.display}
+                output["transient"] = display
+            yield kind, output
+        if self._clear:
+            yield "clear_output", {"wait": True}
 
     @property
     def refused(self) -> int:

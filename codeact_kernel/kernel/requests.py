@@ -9,23 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from codeact_kernel.kernel.messages import EMPTY, Incoming
 from codeact_kernel.kernel.publisher import Publisher
+from codeact_kernel.kernel.said import Said as Said
 
 _RECENT = 1000
 _COMMS = ("comm_open", "comm_msg", "comm_close")
-
-
-class Said(NamedTuple):
-    """What the sandbox published or replied: checked JSON objects, as bytes and as values."""
-
-    type: str
-    content: bytes
-    value: dict[str, Any]
-    metadata: bytes = EMPTY
-    buffers: tuple[bytes, ...] = ()
 
 
 class CallRefused(Exception):

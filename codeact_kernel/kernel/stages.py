@@ -7,10 +7,11 @@ and follows its messages; `AgentOutput` for every other client, to whom all of a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from codeact_kernel.kernel.messages import to_json
+from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.recording import BYTES, OUTPUTS
 from codeact_kernel.kernel.requests import Said
@@ -18,27 +19,72 @@ from codeact_kernel.trace.text import printed
 
 
 class Stage(Protocol):
-    """Shows what one step puts out."""
+    """Shows what one step puts out. `reply` gets the content of an execute_reply, once."""
 
     def publish(self, said: Said) -> None: ...
     def stream(self, name: str, text: str) -> None: ...
+    def reply(self, content: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The request a step runs under: its id and header, where its outputs are seen, and the client
+    that is asked when its code asks, None for nobody."""
+
+    id: str
+    header: bytes
+    stage: Stage
+    client: Incoming | None
+
+
+class OwnRequests:
+    """Ids and headers for the steps this kernel runs by itself. `header_of(msg_id)` makes a header."""
+
+    def __init__(self, header_of: Callable[[str], bytes]) -> None:
+        self._header_of = header_of
+        # Nothing in it tells the agent cell's own id to the code inside.
+        self._prefix = f"{uuid.uuid4().hex}_s"
+        self._count = 0
+
+    def make(self) -> tuple[str, bytes]:
+        """The next id, and its header."""
+        self._count += 1
+        msg_id = f"{self._prefix}{self._count}"
+        return msg_id, self._header_of(msg_id)
 
 
 class StepCell:
-    """Under the step's own header: the messages of an ordinary cell."""
+    """Under the step's own header: the messages of an ordinary cell. `request` is the client's whose
+    header it is, None when this kernel runs the step by itself.
+    """
 
-    def __init__(self, publisher: Publisher, header: bytes, agent: bytes) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        header: bytes,
+        agent: bytes,
+        request: Incoming | None = None,
+    ) -> None:
         self._publisher = publisher
         self._header = header
         self._agent = agent
+        self._request = request
 
     def publish(self, said: Said) -> None:
-        self._publisher.publish(said.type, self._header, said.content, said.metadata, said.buffers)
+        self._publisher.publish(
+            said.type, self._header, said.content, said.metadata, said.buffers, said.value
+        )
         if said.type == "status" and said.value["execution_state"] == "idle":
             self._publisher.status("busy", self._agent)  # the run goes on
 
     def stream(self, name: str, text: str) -> None:
         self._publisher.stream(self._header, name, text)
+
+    def reply(self, content: Mapping[str, Any]) -> None:
+        if self._request is not None:
+            self._publisher.reply(self._request, content)
+        else:
+            self._publisher.conclude(self._header, content)
 
 
 class AgentOutput:
@@ -85,6 +131,9 @@ class AgentOutput:
 
     def stream(self, name: str, text: str) -> None:
         self._publisher.stream(self._agent, name, printed(text))
+
+    def reply(self, content: Mapping[str, Any]) -> None:
+        """The agent cell is answered when its run is over."""
 
     def _may_name_itself(self, said: Said) -> bool:
         """A display with an id of its own, which is never drawn over, so there is an end to them."""

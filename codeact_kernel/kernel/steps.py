@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from codeact_kernel.agent.ports import Execution, Surroundings
 from codeact_kernel.errors import SandboxDied, SandboxError
 from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.messages import Incoming, to_json
+from codeact_kernel.kernel.messages import to_json
 from codeact_kernel.kernel.recording import Cap, Recording
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import CallRefused, Request, Said
 from codeact_kernel.kernel.running import GRACE
-from codeact_kernel.kernel.stages import Stage
+from codeact_kernel.kernel.stages import Place, Stage
 from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Function, Status, Variable
@@ -86,6 +85,10 @@ class StepRequest(Request):
 
     def reply(self, said: Said) -> None:
         self._show_rest()
+        self._judge(said)
+        self._stage.reply(_reply(said.value))
+
+    def _judge(self, said: Said) -> None:
         if said.value.get("status") == "ok":
             self._status = Status.OK
         elif self._limit_hit:
@@ -130,13 +133,18 @@ class StepRequest(Request):
             self._show_rest()
             status = Status.TIMEOUT if self._limit_hit else Status.DIED
             self._end(Status.INTERRUPTED if self.stopped else status, sentence)
-        value = {"execution_state": "idle"}
-        self._stage.publish(Said("status", to_json(value), value))
-        self.done.set()
+            self._stage.reply(_error("SandboxDied", sentence))
+        self._idle()
 
     def give_up(self, sentence: str) -> None:
         """It could not be sent."""
         self._status, self._reason = Status.DIED, sentence
+        self._stage.reply(_error("SandboxDied", sentence))
+        self._idle()
+
+    def _idle(self) -> None:
+        value = {"execution_state": "idle"}
+        self._stage.publish(Said("status", to_json(value), value))
         self.done.set()
 
     def forget(self) -> None:
@@ -156,31 +164,43 @@ class StepRequest(Request):
         )
 
 
+def _reply(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a front end learns of a step's reply: not what code asks it to do (`payload`)."""
+    count = given.get("execution_count")
+    number = count if type(count) is int else None
+    if given.get("status") == "ok":
+        return {"status": "ok", "execution_count": number, "user_expressions": {}, "payload": []}
+    lines = given.get("traceback")
+    return {
+        "status": "error",
+        "execution_count": number,
+        "ename": str(given.get("ename", "Interrupted")),
+        "evalue": str(given.get("evalue", "")),
+        "traceback": [str(line) for line in lines] if isinstance(lines, list) else [],
+    }
+
+
+def _error(name: str, sentence: str) -> dict[str, Any]:
+    return _reply({"status": "error", "ename": name, "evalue": sentence})
+
+
 class Steps:
-    """agent.ports.Runtime for one run. `open_stage(cell, header)` says where a step is seen."""
+    """agent.ports.Runtime for one run. `place` says under which request a step runs."""
 
     def __init__(
         self,
         relay: Relay,
         link: Link,
-        agent: Incoming,
-        header_of: Callable[[str], bytes],
-        open_stage: Callable[[str, str, bytes], Stage],
+        place: Callable[[str, str], Awaitable[Place]],
         *,
         run: str,
         seconds: float | None,
-        client: Incoming | None,
     ) -> None:
         self._relay = relay
         self._link = link
-        self._header_of = header_of
-        self._open_stage = open_stage
+        self._place = place
         self._run = run
         self._seconds = seconds
-        self._client = client
-        # Nothing in it tells the agent cell's own id to the code inside.
-        self._prefix = f"{uuid.uuid4().hex}_s"
-        self._count = 0
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:
         """Run `code`. When cancelled, the code is interrupted and the Execution says so.
@@ -188,12 +208,11 @@ class Steps:
         Raises SandboxRefused when there is no sandbox any more and will be none.
         """
         await self._link.until_ready()
-        self._count += 1
-        msg_id = f"{self._prefix}{self._count}"
-        header = self._header_of(msg_id)
-        stage = self._open_stage(cell, msg_id, header)
-        request = StepRequest(msg_id, header, self._seconds, stage, self._relay.untold)
-        request.client = self._client
+        place = await self._place(cell, code)
+        request = StepRequest(
+            place.id, place.header, self._seconds, place.stage, self._relay.untold
+        )
+        request.client = place.client
         began = time.time()
         self._send(request, number, code)
         try:

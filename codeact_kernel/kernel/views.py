@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from codeact_kernel.kernel.messages import Incoming
 from codeact_kernel.kernel.panel import Comm, Panel
 from codeact_kernel.kernel.publisher import Publisher
-from codeact_kernel.kernel.stages import AgentOutput, Stage, StepCell
+from codeact_kernel.kernel.stages import AgentOutput, OwnRequests, Place, StepCell
 from codeact_kernel.kernel.status_line import StatusLine
 from codeact_kernel.trace.edits import Edit, FollowOutputs
 from codeact_kernel.trace.events import (
@@ -36,8 +37,8 @@ class View(Protocol):
         """Something happened; `edits` bring a notebook up to it."""
         ...
 
-    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
-        """Where the outputs of the step that is about to run go."""
+    async def place(self, cell: str, code: str) -> Place:
+        """Under which request the step that is about to run runs, and where it is seen."""
         ...
 
     def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
@@ -45,19 +46,16 @@ class View(Protocol):
         ...
 
 
-class CellsView:
-    """For a front end that makes the cells it is told to."""
+class Summary:
+    """The output of an agent cell whose steps have cells of their own."""
 
-    def __init__(self, publisher: Publisher, panel: Panel, comm: Comm, agent: bytes) -> None:
+    def __init__(self, publisher: Publisher, agent: bytes) -> None:
         self._publisher = publisher
-        self._panel = panel
-        self._comm = comm
         self._agent = agent
         self._line = StatusLine(publisher, agent)
 
-    def event(self, event: Event, edits: Sequence[Edit]) -> None:
-        for edit in edits:
-            self._panel.edit(self._comm, edit)
+    def event(self, event: Event) -> None:
+        """Say what this event changes, and what only a sentence can say."""
         self._line.event(event)
         match event:
             case Noticed():
@@ -67,9 +65,37 @@ class CellsView:
             case _:
                 pass
 
-    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
+
+class CellsView:
+    """For a front end that makes the cells it is told to."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        panel: Panel,
+        comm: Comm,
+        agent: bytes,
+        requests: OwnRequests,
+        client: Incoming | None,
+    ) -> None:
+        self._publisher = publisher
+        self._panel = panel
+        self._comm = comm
+        self._agent = agent
+        self._requests = requests
+        self._client = client
+        self._summary = Summary(publisher, agent)
+
+    def event(self, event: Event, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            self._panel.edit(self._comm, edit)
+        self._summary.event(event)
+
+    async def place(self, cell: str, code: str) -> Place:
+        msg_id, header = self._requests.make()
         self._panel.edit(self._comm, FollowOutputs(cell=cell, msg_id=msg_id))
-        return StepCell(self._publisher, header, self._agent)
+        stage = StepCell(self._publisher, header, self._agent)
+        return Place(id=msg_id, header=header, stage=stage, client=self._client)
 
     def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
         """The cell is there already."""
@@ -78,9 +104,17 @@ class CellsView:
 class InlineView:
     """For every other client: all of it in the output of the agent cell."""
 
-    def __init__(self, publisher: Publisher, agent: bytes) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        agent: bytes,
+        requests: OwnRequests,
+        client: Incoming | None,
+    ) -> None:
         self._publisher = publisher
         self._agent = agent
+        self._requests = requests
+        self._client = client
         self._line = StatusLine(publisher, agent)
         self._thought = ""
         self._shown: tuple[int, str] | None = None
@@ -101,8 +135,10 @@ class InlineView:
             case _:
                 pass
 
-    def stage(self, cell: str, msg_id: str, header: bytes) -> Stage:
-        return AgentOutput(self._publisher, self._agent)
+    async def place(self, cell: str, code: str) -> Place:
+        msg_id, header = self._requests.make()
+        stage = AgentOutput(self._publisher, self._agent)
+        return Place(id=msg_id, header=header, stage=stage, client=self._client)
 
     def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
         self._code(number, code)

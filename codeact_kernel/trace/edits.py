@@ -59,6 +59,41 @@ class FollowOutputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCell:
+    """Execute this cell now, with `token` in the request's metadata: the step waits for it.
+
+    Like FollowOutputs, AttachCell and RestoreCell it is made in the kernel room alone.
+    """
+
+    cell: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachCell:
+    """The cell runs without this front end: send its request again with `attach`, to see it run."""
+
+    cell: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreCell:
+    """How a cell of a run is now, for a notebook that may have missed what made it so.
+
+    Nothing is to be done where the cell is there with this very metadata. `attach`: its outputs
+    can be had. `under_way`: it runs now. The agent cell, whose source is "", is never inserted.
+    """
+
+    cell: str
+    after: str
+    cell_type: str
+    source: str
+    metadata: Mapping[str, Any]
+    attach: bool = False
+    under_way: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetMetadata:
     """Replaces the cell's `codeact` metadata; `cell` "" = the agent cell."""
 
@@ -85,6 +120,9 @@ Edit = (
     | SetSource
     | SetOutputs
     | FollowOutputs
+    | RunCell
+    | AttachCell
+    | RestoreCell
     | SetMetadata
     | DeleteCell
     | SetNotebookMetadata
@@ -95,6 +133,9 @@ _OPS: dict[str, type[Edit]] = {
     "source": SetSource,
     "outputs": SetOutputs,
     "follow": FollowOutputs,
+    "run": RunCell,
+    "attach": AttachCell,
+    "restore": RestoreCell,
     "metadata": SetMetadata,
     "delete": DeleteCell,
     "notebook": SetNotebookMetadata,
@@ -124,8 +165,8 @@ def from_json(data: Mapping[str, Any]) -> Edit:
 def apply(edit: Edit, cells: list[dict[str, Any]], metadata: dict[str, Any], agent: str) -> None:
     """Do one edit to the cells and the metadata of a notebook (both changed in place).
 
-    `agent` is the id of the cell that sent the request. FollowOutputs does nothing here: its
-    outputs arrive as messages.
+    `agent` is the id of the cell that sent the request. What asks a front end to run or look at a
+    cell does nothing here: outputs arrive as messages.
     """
     match edit:
         case InsertCell():
@@ -144,7 +185,7 @@ def apply(edit: Edit, cells: list[dict[str, Any]], metadata: dict[str, Any], age
             cells[:] = [cell for cell in cells if cell.get("id") != edit.cell]
         case SetNotebookMetadata():
             metadata[KEY] = merged(metadata.get(KEY), edit.metadata)
-        case FollowOutputs():
+        case FollowOutputs() | RunCell() | AttachCell() | RestoreCell():
             pass
 
 

@@ -6,8 +6,9 @@ and the difference is the edits; so no sequence of events can leave the two apar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from codeact_kernel.trace.cells import (
     Cell,
@@ -20,6 +21,7 @@ from codeact_kernel.trace.edits import (
     DeleteCell,
     Edit,
     InsertCell,
+    RestoreCell,
     SetMetadata,
     SetNotebookMetadata,
     SetOutputs,
@@ -50,6 +52,8 @@ class _Told:
     run: Run
     agent: str = ""
     cell: str = ""
+    marks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The cells that continued it, and their metadata."""
     done: list[Cell] = field(default_factory=list)
     open: tuple[Cell, ...] = ()
 
@@ -87,15 +91,31 @@ class Layout:
             case _:
                 return ()
 
+    def restored(self) -> Iterator[Edit]:
+        """Every run as it is now, for a notebook that may have missed edits."""
+        newest = {told.run.cell: told for told in self._told.values()}
+        for told in self._told.values():
+            yield _notebook(told)
+            if newest[told.run.cell] is told:
+                yield _restored(_own(told.run.cell, agent_metadata(told.run)), "")
+            for cell, mark in told.marks.items():
+                yield _restored(_own(cell, mark), "")
+            anchor = told.run.cell
+            for each in (*told.done, *told.open):
+                yield _restored(each, anchor)
+                anchor = each.id
+
     def _start(self, event: RunStarted) -> tuple[Edit, ...]:
         known = self._told.get(event.id)
         run = started(known.run if known else None, event)
         told = self._told[event.id] = _Told(run=run)
         if known is None or event.cell == run.cell:
             told.done = known.done if known else []
+            told.marks = known.marks if known else {}
             return (_header(told), _notebook(told))
         told.agent = run.cell
         mark = {"role": "continue", "run": run.id, "task": event.task}
+        told.marks = {**(known.marks if known else {}), event.cell: mark}
         return (SetMetadata(cell="", metadata=mark), _header(told), _notebook(told))
 
     def _show(self, told: _Told, cells: tuple[Cell, ...]) -> tuple[Edit, ...]:
@@ -141,6 +161,21 @@ def difference(old: Sequence[Cell], new: Sequence[Cell], anchor: str) -> tuple[E
                 edits.append(SetMetadata(cell=cell.id, metadata=cell.metadata))
         anchor = cell.id
     return tuple(edits)
+
+
+def _own(cell: str, metadata: Mapping[str, Any]) -> Cell:
+    """A cell of the user's: the agent's, or one that continued a run."""
+    return Cell(id=cell, type="code", source="", metadata=metadata)
+
+
+def _restored(cell: Cell, anchor: str) -> RestoreCell:
+    return RestoreCell(
+        cell=cell.id,
+        after=anchor,
+        cell_type=cell.type,
+        source=cell.source,
+        metadata=cell.metadata,
+    )
 
 
 def _header(told: _Told) -> SetMetadata:

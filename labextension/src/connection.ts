@@ -16,7 +16,7 @@ import { Problem, Requests } from './requests';
 import { KERNEL } from './tokens';
 import type { ConnectionState, ICommPort, IKernelPort, ISessionPort } from './tokens';
 
-const OPEN: IOpen = { client: 'jupyterlab', cells: false };
+const OPEN: IOpen = { client: 'jupyterlab', cells: false, runs: false, collaborates: false };
 const GOING = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 const CLOSED =
   'The kernel closed the connection to this tab, because too many tabs are connected to it. ' +

@@ -12,10 +12,15 @@ export const TARGET = 'codeact';
 /** The version of docs/panel.md this file mirrors. */
 export const PROTOCOL = 1;
 
-/** The data of comm_open. `cells`: this front end turns steps into real cells. */
+/**
+ * The data of comm_open. `cells`: this front end turns steps into real cells; `runs`: it executes them, too;
+ * `collaborates`: other pages show the same copy of the notebook.
+ */
 export interface IOpen {
   client: 'jupyterlab';
   cells: boolean;
+  runs: boolean;
+  collaborates: boolean;
 }
 
 /** The data of a comm_msg to the kernel: it is answered with one reply of the same id. */
@@ -91,6 +96,31 @@ export interface IOutputs {
   count: number | null;
 }
 
+/** Execute this cell now, with `token` in the request's metadata. */
+export interface IRun {
+  op: 'run';
+  cell: string;
+  token: string;
+}
+
+/** The cell runs without this front end: send its request again with `attach`. */
+export interface IAttach {
+  op: 'attach';
+  cell: string;
+}
+
+/** How a cell is now, for a notebook that may have missed what made it so. */
+export interface IRestore {
+  op: 'restore';
+  cell: string;
+  after: string;
+  cell_type: 'code' | 'markdown';
+  source: string;
+  metadata: JSONObject;
+  attach: boolean;
+  under_way: boolean;
+}
+
 /** The kernel runs this cell: messages whose parent is `msg_id` are its outputs. */
 export interface IFollow {
   op: 'follow';
@@ -117,7 +147,17 @@ export interface INotebook {
   metadata: JSONObject;
 }
 
-export type Edit = IInsert | ISource | IOutputs | IFollow | IMetadata | IDelete | INotebook;
+export type Edit =
+  | IInsert
+  | ISource
+  | IOutputs
+  | IRun
+  | IAttach
+  | IRestore
+  | IFollow
+  | IMetadata
+  | IDelete
+  | INotebook;
 
 /** What arrived is not a message of docs/panel.md. The text names the field. */
 export class ProtocolError extends Error {}
@@ -183,6 +223,21 @@ function edit(data: JSONObject): Edit {
         outputs: objects(data, 'outputs'),
         count: data.count === null ? null : count(data, 'count')
       };
+    case 'run':
+      return { op, cell: text(data, 'cell'), token: text(data, 'token') };
+    case 'attach':
+      return { op, cell: text(data, 'cell') };
+    case 'restore':
+      return {
+        op,
+        cell: text(data, 'cell'),
+        after: text(data, 'after'),
+        cell_type: cellType(data),
+        source: text(data, 'source'),
+        metadata: member(data, 'metadata'),
+        attach: flag(data, 'attach'),
+        under_way: flag(data, 'under_way')
+      };
     case 'follow':
       return { op, cell: text(data, 'cell'), msg_id: text(data, 'msg_id') };
     case 'metadata':
@@ -235,6 +290,14 @@ function text(data: JSONObject, name: string): string {
   const value = data[name];
   if (typeof value !== 'string') {
     throw new ProtocolError(`${name} is not a string`);
+  }
+  return value;
+}
+
+function flag(data: JSONObject, name: string): boolean {
+  const value = data[name];
+  if (typeof value !== 'boolean') {
+    throw new ProtocolError(`${name} is not true or false`);
   }
   return value;
 }

@@ -34,7 +34,12 @@ describe('Connection', () => {
   it('opens one comm to our kernel and says that it only watches', async () => {
     const { kernel } = await connect();
     expect(kernel.comms).toHaveLength(1);
-    expect(kernel.comm.opened).toEqual({ client: 'jupyterlab', cells: false });
+    expect(kernel.comm.opened).toEqual({
+      client: 'jupyterlab',
+      cells: false,
+      runs: false,
+      collaborates: false
+    });
   });
 
   it('opens nothing to a kernel of somebody else', async () => {

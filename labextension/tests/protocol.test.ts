@@ -49,8 +49,8 @@ describe('parse', () => {
     ['an edit that is text', { kind: 'edit', seq: 0, edit: 'insert' }, 'edit is not an object'],
     [
       'an unknown op',
-      { kind: 'edit', seq: 0, edit: { op: 'run' } },
-      'op is "run", which is not an edit'
+      { kind: 'edit', seq: 0, edit: { op: 'erase' } },
+      'op is "erase", which is not an edit'
     ],
     [
       'outputs that are no list',

@@ -9,7 +9,7 @@ from codeact_kernel.kernel.approvals import Ask
 from codeact_kernel.kernel.messages import to_json
 from codeact_kernel.kernel.recording import OUTPUTS
 from codeact_kernel.kernel.requests import Said
-from codeact_kernel.kernel.stages import AgentOutput
+from codeact_kernel.kernel.stages import AgentOutput, OwnRequests
 from codeact_kernel.kernel.views import InlineView, say
 
 HIDES = "x = 1  # ok\x1b[1A\x1b[2K\nprint('\u202eevil\u2066')  # \u200b"
@@ -46,7 +46,9 @@ def display(text: str, **transient: str) -> Said:
 def test_code_to_approve_shows_what_would_hide_a_part_of_it() -> None:
     """Escapes, changes of direction and what has no width are seen as escapes, in text and Markdown."""
     ear = Ear()
-    InlineView(ear, b"{}").propose(1, HIDES, ())  # type: ignore[arg-type]  # the methods it uses
+    steps = OwnRequests(lambda msg_id: b"{}")
+    view = InlineView(ear, b"{}", steps, None)  # type: ignore[arg-type]  # the methods it uses
+    view.propose(1, HIDES, ())
     ((_, content),) = ear.said
     for shown in content["data"].values():
         assert "\\x1b[1A\\x1b[2K" in shown
