@@ -25,7 +25,7 @@ SPEC: dict[str, Any] = {
     "display_name": DISPLAY_NAME,
     "language": "python",
     "interrupt_mode": "message",
-    "metadata": {"debugger": False},
+    "metadata": {"debugger": True},
 }
 
 

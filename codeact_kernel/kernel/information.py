@@ -45,8 +45,8 @@ def kernel_info(isolation: Sequence[str] = ()) -> dict[str, Any]:
         "help_links": [
             {"text": "Python Reference", "url": f"https://docs.python.org/{python[:4]}"}
         ],
-        "supported_features": [],
-        "debugger": False,
+        "supported_features": ["debugger"],
+        "debugger": True,
     }
 
 
@@ -71,15 +71,4 @@ def usage() -> dict[str, Any]:
         "cpu_count": psutil.cpu_count(),
         "host_cpu_percent": psutil.cpu_percent(None),
         "host_virtual_memory": dict(host._asdict()),
-    }
-
-
-def no_debugger(command: object, sequence: object) -> dict[str, Any]:
-    """The content of debug_reply: refused, never silence."""
-    return {
-        "type": "response",
-        "success": False,
-        "command": str(command),
-        "request_seq": sequence if isinstance(sequence, int) else 0,
-        "message": "This kernel has no debugger.",
     }

@@ -49,7 +49,7 @@ class Inward:
     """Takes frames, finds the request each belongs to, and tells it.
 
     `owns_comm(comm_id)` says whether a comm is this kernel's own; the sandbox has no part in those.
-    `send` answers a call.
+    `send` answers a call; `dap` takes what a debugger says.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Inward:
         owns_comm: Callable[[str], bool],
         send: Callable[..., None],
         firewall: Firewall,
+        dap: Callable[[Frame], None],
     ) -> None:
         self._requests = requests
         self._publisher = publisher
@@ -75,6 +76,7 @@ class Inward:
             "reply": self._reply,
             "ask": self._ask,
             "call": self._call,
+            "dap": lambda frame, request: dap(frame),
         }
 
     def on_frame(self, frame: Frame) -> None:

@@ -75,6 +75,8 @@ class Link:
         self.state = State.STARTING
         self.refusal = ""
         self.grade = ""
+        self.cells = ""
+        """The folder whose files cells are compiled as, inside; a name, never a file out here."""
         self._box: Box | None = None
         self._waiting: deque[tuple[dict[str, Any], Sequence[Bytes]]] = deque()
         self._queries: dict[str, asyncio.Future[Any]] = {}
@@ -138,6 +140,8 @@ class Link:
             return
         kind = frame.head["t"]
         if kind == "ready":
+            cells = frame.head.get("cells")
+            self.cells = cells[:4096] if isinstance(cells, str) else ""
             self._ready()
         elif kind == "answer":
             self._answer(frame)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel import information
+from codeact_kernel.kernel.debugger import Debugger
 from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.files import Files, OwnCell
 from codeact_kernel.kernel.inward import Inward
@@ -81,8 +82,15 @@ class Relay:
         self.running = Running(link, self.requests)
         self.questions = Questions(publisher)
         self.firewall = Firewall()
+        self.debugger = Debugger(link, publisher, self.running, self.firewall, self.still_busy)
         self.inward = Inward(
-            self.requests, publisher, self, self._owns_comm, link.send, self.firewall
+            self.requests,
+            publisher,
+            self,
+            self._owns_comm,
+            link.send,
+            self.firewall,
+            self.debugger.on_frame,
         )
         self._file = file
         self._stop = stop
@@ -98,7 +106,7 @@ class Relay:
             "connect_request": self._connect,
             "interrupt_request": self._interrupt,
             "shutdown_request": self._shutdown,
-            "debug_request": self._debug,
+            "debug_request": self.debugger.on_message,
             "usage_request": self._usage,
         }
 
@@ -237,10 +245,6 @@ class Relay:
         ports = {f"{channel}_port": port for channel, port in self._file.ports.items()}
         self.answer(message, {"status": "ok", **ports})
 
-    def _debug(self, message: Incoming) -> None:
-        content = message.read_content()
-        self.answer(message, information.no_debugger(content.get("command"), content.get("seq")))
-
     def _usage(self, message: Incoming) -> None:
         self.answer(message, information.usage())
 
@@ -275,6 +279,7 @@ class Relay:
 
     def sandbox_ended(self, ended: Ended) -> None:
         """The sandbox is gone: everybody who waits is answered at once."""
+        self.debugger.forget()
         what = ended.what.rstrip(".")
         self._restarted = True
         self.firewall.forget()
@@ -287,6 +292,7 @@ class Relay:
     def sandbox_refused(self, sentence: str) -> None:
         """There is no sandbox and there will be none."""
         log.error("%s", sentence)
+        self.debugger.forget()
         for request in self.requests.drain():
             self.questions.close(request)
             if isinstance(request, FrontRequest) and not request.answered:

@@ -54,6 +54,8 @@ class Inbound:
         """Frames nobody waits for, in order; the event loop takes them."""
         self.wake: Callable[[], object] = lambda: None
         """Called from any thread when `inbox` got something behind the event loop's back."""
+        self.on_dap: Callable[[Frame], None] | None = None
+        """Takes `dap` frames, called in whichever thread reads, while a debugger is attached."""
         self.socket: socket.socket | None = None
         self._decoder = Decoder()
         self._lock = threading.Lock()
@@ -154,6 +156,11 @@ class Inbound:
         return bool(data)
 
     def _sort(self, frame: Frame) -> None:
+        if frame.type == "dap":
+            take = self.on_dap
+            if take is not None:
+                take(frame)
+            return
         if frame.type not in _ANSWERS:
             self.inbox.append(frame)
             return

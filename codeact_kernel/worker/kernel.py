@@ -27,10 +27,13 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Instance, Type
 
+from codeact_kernel.worker import cell_files
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker.answer import make as make_final_answer
 from codeact_kernel.worker.calls import Calls
+from codeact_kernel.worker.debugger import Debugger
 from codeact_kernel.worker.forks import Place
+from codeact_kernel.worker.inspector import Inspector
 from codeact_kernel.worker.intake import Intake
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.parking import Parking
@@ -55,6 +58,7 @@ class WireKernel(IPythonKernel):
     """An IPython kernel whose one connection is a Link."""
 
     shell_class = Type(WireShell)
+    compiler_class = Type(cell_files.CellCompiler)
     shell_stream = AnyTrait()
     control_stream = AnyTrait()
     shell_channel_thread = AnyTrait()
@@ -73,6 +77,8 @@ class WireKernel(IPythonKernel):
         self.parking = Parking(self)
         self.interrupts = Interrupts()
         self._offer_answer()
+        self.inspector = Inspector(self.shell)
+        self.debugger = Debugger(self)
         for handlers in (self.shell_handlers, self.control_handlers):
             for kind, handler in handlers.items():
                 handlers[kind] = answered(self, handler)
@@ -100,7 +106,8 @@ class WireKernel(IPythonKernel):
         self.intake.open(self._loop, context, sock)
         version = ".".join(str(part) for part in sys.version_info[:3])
         info = {"status": "ok", **self.kernel_info}
-        self.link.send({"t": "ready", "pid": os.getpid(), "python": version}, [dump(info)])
+        head = {"t": "ready", "pid": os.getpid(), "python": version, "cells": cell_files.FOLDER}
+        self.link.send(head, [dump(info)])
         while True:
             try:
                 self._loop.run_forever()
@@ -148,6 +155,7 @@ class WireKernel(IPythonKernel):
         """ipykernel's would touch SIGINT; see `replies.answered`."""
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
+        self.debugger.before_cell()
         content = await super().do_execute(code, silent, *args, **kwargs)
         if not self.link.mine:  # a fork made by the cell fell through to its end
             os._exit(0 if content.get("status") == "ok" else 1)
@@ -199,14 +207,8 @@ class WireKernel(IPythonKernel):
             "language_info": self.language_info,
             "banner": self.banner,
             "help_links": self.help_links,
-            "supported_features": [],
+            "supported_features": ["debugger"],
         }
 
     async def do_debug_request(self, msg: Any) -> dict[str, Any]:
-        return {
-            "type": "response",
-            "request_seq": msg.get("seq", 0),
-            "success": False,
-            "command": msg.get("command", ""),
-            "message": "This kernel has no debugger.",
-        }
+        return self.inspector.answer(msg)

@@ -54,6 +54,8 @@ class Parking:
         under_way = self._kernel.intake.under_way
         if under_way and (await asyncio.wait(under_way, timeout=_PATIENCE))[1]:
             return [Reason(kind="busy", stops=True)]
+        if self._kernel.debugger.attached:
+            return [Reason(kind="debugger", stops=True)]
         faithful.tidy(self._kernel.shell, self._loop)
         return faithful.reasons(self._forks.descriptors | loops.own_descriptors(self._loop))
 

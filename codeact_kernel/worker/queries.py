@@ -25,6 +25,11 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return look(value, int(arguments["row"]), int(arguments["column"]))
         case "set":
             return _set(shell.user_ns, arguments["name"], arguments["value"])
+        case "debugger":
+            debugger = shell.kernel.debugger
+            return debugger.attach() if arguments["attach"] else debugger.detach()
+        case "dap":
+            return shell.kernel.inspector.answer(arguments)
         case _:
             raise LookupError(f"there is no query {name!r}")
 

@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from codeact_kernel.worker.magics import AgentMagics
 
 _OURS = str(Path(__file__).parent)
+_DEBUGGER = ("_pydevd_bundle", "/debugpy/_vendored/")
 
 
 class WireShell(ZMQInteractiveShell):
@@ -65,10 +66,11 @@ def _has_terminals() -> bool:
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
-    """Cut a traceback where it enters this room: a cell's error is shown in the cell's code."""
+    """Cut a traceback where it enters this room or the debugger: an error is shown in its code."""
     step = traceback
     while step is not None and step.tb_next is not None:
-        if step.tb_next.tb_frame.f_code.co_filename.startswith(_OURS):
+        name = step.tb_next.tb_frame.f_code.co_filename
+        if name.startswith(_OURS) or any(part in name for part in _DEBUGGER):
             step.tb_next = None
             break
         step = step.tb_next

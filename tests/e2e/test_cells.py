@@ -136,7 +136,7 @@ def test_kernel_info_does_not_wait_for_a_cell(kernel: Session) -> None:
 
 
 def test_what_is_not_supported_gets_an_answer(kernel: Session) -> None:
-    """A debug_request, a subshell request and nonsense are refused, never met with silence."""
+    """A debugger's request without a debugger, a subshell's and nonsense are refused, never met with silence."""
     session = kernel.client.session
     for kind in ("debug_request", "create_subshell_request", "nonsense_request"):
         message = session.msg(kind, {"type": "request", "seq": 1, "command": "attach"})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from codeact_kernel.kernel import dap
 from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.messages import Incoming, to_json
@@ -68,6 +69,7 @@ class Bench:
         for request in (FrontRequest(message, publisher, False), self.step):
             self.requests.add(request)
         self.sent: list[dict[str, Any]] = []
+        self.dap: list[dap.Response | dap.Event] = []
         self.inward = Inward(
             self.requests,
             publisher,
@@ -75,6 +77,7 @@ class Bench:
             lambda comm: comm == "ours",
             lambda head, parts=(): self.sent.append(head),
             Firewall(),
+            lambda frame: self.dap.append(dap.read(frame.parts[0])),
         )
         self._decoder = Decoder(max_frame=1 << 20)
 

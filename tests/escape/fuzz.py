@@ -39,7 +39,7 @@ def framed(data: bytes) -> None:
     bench = Bench()
     while source.remaining_bytes():
         head = {
-            "t": source.PickValueInList(["publish", "stream", "reply", "ask", "call"]),
+            "t": source.PickValueInList(["publish", "stream", "reply", "ask", "call", "dap"]),
             "type": source.PickValueInList(
                 ["display_data", "error", "execute_reply", "status", "comm_open", "execute_result"]
             ),

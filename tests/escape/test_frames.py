@@ -18,7 +18,7 @@ _json = st.recursive(
     ),
     max_leaves=8,
 )
-_kinds = st.sampled_from(["publish", "stream", "reply", "ask", "call", "status", "x"])
+_kinds = st.sampled_from(["publish", "stream", "reply", "ask", "call", "dap", "status", "x"])
 _types = st.sampled_from(
     [
         "execute_reply",

@@ -18,13 +18,13 @@ def test_result_comes_between_busy_and_idle(shared: Worker) -> None:
 
 
 def test_ready_says_what_the_kernel_can(shared: Worker) -> None:
-    """The ready frame holds kernel_info, without debugger and subshells."""
+    """The ready frame holds kernel_info, with the debugger and without subshells."""
     info = json.loads(shared.ready.parts[0])
     assert info["language_info"]["name"] == "python"
-    assert info["supported_features"] == []
+    assert info["supported_features"] == ["debugger"]
     assert info["status"] == "ok"
     reply = shared.ask("kernel_info_request", {}).reply
-    assert reply["supported_features"] == []
+    assert reply["supported_features"] == ["debugger"]
 
 
 def test_traceback_names_cell_and_line(shared: Worker) -> None:

@@ -191,6 +191,18 @@ def test_threads_stop_a_checkpoint(shared: Worker) -> None:
     discard(shared, 1)
 
 
+def test_a_debugger_stops_a_checkpoint(shared: Worker) -> None:
+    """While one is attached there is none; detached there is, and what is woken can be debugged."""
+    for number in (1, 2):
+        assert shared.query("debugger", {"attach": True})["modules"]
+        answer = shared.order("checkpoint", number=number)
+        assert [reason["kind"] for reason in answer["reasons"]] == ["debugger"]
+        shared.query("debugger", {"attach": False})
+        take(shared, number)
+        shared.order("rewind", number=number)
+        discard(shared, number)
+
+
 def test_threads_that_only_wait_for_work_are_no_obstacle(shared: Worker) -> None:
     """Those that %%bash and asyncio.to_thread leave behind are ended; both work afterwards."""
     for code in (

@@ -243,7 +243,7 @@ def test_malformed_requests_are_answered_or_dropped(worker: Worker) -> None:
 
 
 def test_unsupported_requests_are_refused(worker: Worker) -> None:
-    """Debugger and subshell requests get an error, not silence."""
+    """Subshell requests, and a debugger's that are not for the kernel, get an error, not silence."""
     reply = worker.ask("debug_request", {"command": "attach", "seq": 1}, channel="control").reply
     assert reply["success"] is False
     for kind in ("create_subshell_request", "list_subshell_request"):

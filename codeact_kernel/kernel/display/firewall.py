@@ -110,6 +110,18 @@ class Firewall:
             return _with(said, value)
         return _without_controls(said)
 
+    def debug(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A debugger's response or event: its texts, and the value that is looked at closely."""
+        if self.trusted:
+            return message
+        message = dict(terminal.clean_all(message))
+        data = message["body"].get("data")
+        if isinstance(data, dict):
+            kept, _ = _bundles().clean_data(data)
+            metadata = _bundles().clean_metadata(message["body"].get("metadata"), kept)
+            message["body"] = {**message["body"], "data": kept, "metadata": metadata}
+        return message
+
 
 def note(removed: tuple[str, ...]) -> Said:
     """A short display that says what is missing."""

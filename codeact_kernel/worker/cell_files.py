@@ -1,0 +1,41 @@
+"""The files that cells are compiled as: where breakpoints are set and tracebacks point.
+
+Rule: the folder is named once, before the first fork, so that every kernel of this sandbox gives
+the same code the same name. It is made when a debugger has a cell written, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ipykernel.compiler import XCachingCompiler, get_file_name, get_tmp_directory
+
+FOLDER = get_tmp_directory()
+MAX_CELL = 4 * 1024 * 1024
+"""Characters of a cell that is written for the debugger."""
+
+
+def name_of(code: str) -> str:
+    """The absolute path a cell with this source is compiled as."""
+    path: str = get_file_name(code)
+    return path.replace(get_tmp_directory(), FOLDER, 1)
+
+
+def write(code: str) -> str:
+    """Write a cell's source where a debugger looks for it; the path. Raises OSError, ValueError."""
+    if len(code) > MAX_CELL:
+        raise ValueError("the cell is too long for a breakpoint")
+    path = Path(name_of(code))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(code)
+    return str(path)
+
+
+class CellCompiler(XCachingCompiler):
+    """IPython's compiler, with these names."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        return name_of(raw_code)
