@@ -57,6 +57,8 @@ class Settings:
     """What code may add to the workspace."""
     preload: tuple[str, ...] = ()
     """Modules imported before the first cell asks for them."""
+    pip: str = "user"
+    """Who may run %pip install, which works outside the sandbox: user (in cells of their own), never."""
     allow_net: tuple[str, ...] = ()
     """What code may reach, "host", "host:port" or "*.host" each; () = no network at all."""
     inject_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
@@ -165,6 +167,7 @@ _CHOICES = {
     "profile": ("notebook", "strict"),
     "isolation": ("auto", "namespaces", "landlock", "none"),
     "workspace_mode": ("cow", "ro", "rw"),
+    "pip": ("user", "never"),
     "log_level": ("debug", "info", "warning", "error"),
 }
 _NUMBERS = {

@@ -107,7 +107,9 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
         store_history: bool = True,
     ) -> NotebookNode:
         """As nbclient, but the kernel counts, and an overrun interrupts instead of giving up."""
-        self.kc.session.metadata = {"cellId": cell.id}  # as JupyterLab does; nbclient names no cell
+        # As JupyterLab does: which cell it is, and whether an agent wrote it. nbclient says neither.
+        ours = {key: cell.metadata[key] for key in ("codeact",) if key in cell.metadata}
+        self.kc.session.metadata = {"cellId": cell.id, **ours}
         if self._cell_seconds is None:
             return await super().async_execute_cell(cell, cell_index, None, store_history)
         sentence = f"cell {cell_index + 1} took longer than {self._cell_seconds:g} s (--timeout)"

@@ -1,6 +1,6 @@
-"""One agent cell at a time, and the cells that wait behind it.
+"""One cell at a time that this kernel carries out itself, and the cells that wait behind it.
 
-Rule: an agent cell goes inside like every other, so that it has its number and its place; its run
+Rule: such a cell, an agent's or a `%pip`, goes inside like every other, so that it has its number and its place; its run
 begins when the sandbox says it is its turn, and its reply and idle are held until the run ends.
 Meanwhile other cells wait here in order: run afterwards, or aborted when the run was stopped or
 failed.
@@ -9,14 +9,15 @@ failed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from codeact_kernel.agent.loop import End
-from codeact_kernel.errors import CodeActError, UsageError
-from codeact_kernel.kernel import agent_cell
+from codeact_kernel.errors import CodeActError, SandboxError, UsageError
+from codeact_kernel.kernel import agent_cell, pip_cell, pip_process
 from codeact_kernel.kernel.agent_cell import (
     AgentCell,
     Cell,
@@ -24,12 +25,14 @@ from codeact_kernel.kernel.agent_cell import (
     FilesCell,
     HelpCell,
     PlainCell,
+    WrongCell,
 )
 from codeact_kernel.kernel.agent_run import Runner
 from codeact_kernel.kernel.cell_requests import CellRequests
 from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
+from codeact_kernel.kernel.pip_cell import PipCell
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import FrontRequest, Said
@@ -41,6 +44,11 @@ from codeact_kernel.trace.values import Outcome
 log = logging.getLogger(__name__)
 _LAST_WORDS = GRACE + 1.5
 """Seconds: stopping a step takes up to GRACE + 1, and then its end is written down."""
+_NAMES: dict[type[CodeActError], str] = {
+    UsageError: "UsageError",
+    pip_process.PipFailed: "PipFailed",
+    pip_process.PipStopped: "KeyboardInterrupt",
+}
 _NOT_BEGUN = "Stopped before the run had begun."
 _INTERNAL = (
     "The run ended because of a mistake in this kernel ({error!r}). Everything done so far is kept; "
@@ -119,14 +127,21 @@ class AgentQueue:
     """Owner of `held`, the agent cell that is under way, of its run, and of the waiting cells."""
 
     def __init__(
-        self, relay: Relay, publisher: Publisher, panel: Panel, runner: Runner, cells: CellRequests
+        self,
+        relay: Relay,
+        publisher: Publisher,
+        panel: Panel,
+        runner: Runner,
+        cells: CellRequests,
+        pip: pip_process.Pip,
     ) -> None:
         self._relay = relay
         self._publisher = publisher
         self._panel = panel
         self._runner = runner
         self._cells = cells
-        self._cell: Cell = PlainCell()
+        self._pip = pip
+        self._cell: Cell | PipCell = PlainCell()
         self._waiting: deque[Incoming] = deque()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -148,7 +163,7 @@ class AgentQueue:
         code = content.get("code")
         if not isinstance(code, str) or content.get("silent") is True:
             return False
-        cell = agent_cell.read(code)
+        cell = self._read(message, code)
         if isinstance(cell, PlainCell):
             return False
         message.read_metadata()  # what cannot be read is said before anything is held
@@ -161,6 +176,12 @@ class AgentQueue:
         if self._relay.requests.pending.get(request.id) is not request and self._task is None:
             self._settle(request, False)  # it could not be sent, and was answered so
         return True
+
+    def _read(self, message: Incoming, code: str) -> Cell | PipCell:
+        cell = pip_cell.read(code)
+        if isinstance(cell, PipCell) and (reason := self._pip.refusal(message, code)):
+            return WrongCell(sentence=reason)
+        return agent_cell.read(code) if cell is None else cell
 
     def owns_comm(self, comm_id: str) -> bool:
         """Whether a comm belongs to this kernel."""
@@ -205,7 +226,7 @@ class AgentQueue:
             log.error("a run could not be ended", exc_info=task.exception())
         self._settle(request, False)
 
-    async def _run(self, request: AgentRequest, cell: Cell) -> None:
+    async def _run(self, request: AgentRequest, cell: Cell | PipCell) -> None:
         error: tuple[str, str] | None = None
         aborts = False
         try:
@@ -213,10 +234,8 @@ class AgentQueue:
             if end is not None and end.outcome is Outcome.FAILED:
                 error = ("AgentFailed", end.reason)
             aborts = end is not None and end.outcome is Outcome.STOPPED
-        except UsageError as problem:
-            error = ("UsageError", str(problem))
         except CodeActError as problem:
-            error = ("AgentFailed", str(problem))
+            error = (_NAMES.get(type(problem), "AgentFailed"), str(problem))
         except asyncio.CancelledError:
             say(self._publisher, request.header, _NOT_BEGUN)
             aborts = True
@@ -226,7 +245,7 @@ class AgentQueue:
         self._finish(request, error)
         self._settle(request, not aborts and (error is None or not request.stops_on_error))
 
-    async def _carry_out(self, request: AgentRequest, cell: Cell) -> End | None:
+    async def _carry_out(self, request: AgentRequest, cell: Cell | PipCell) -> End | None:
         match cell:
             case AgentCell() | ContinueCell():
                 self._relay.files.before_cell()
@@ -245,11 +264,23 @@ class AgentQueue:
                 self._relay.firewall.trusted = cell.trusted
                 self._panel.greet_all()
                 say(self._publisher, request.header, TRUSTED if cell.trusted else DISTRUSTED)
+            case PipCell():
+                await self._install(request, cell)
             case PlainCell():
                 pass
-            case agent_cell.WrongCell():
+            case WrongCell():
                 raise UsageError(cell.sentence)
         return None
+
+    async def _install(self, request: AgentRequest, cell: PipCell) -> None:
+        """Run pip; what it has installed can be imported in the next cell."""
+        try:
+            await pip_process.run(
+                cell, lambda name, text: self._publisher.stream(request.header, name, text)
+            )
+        finally:
+            with contextlib.suppress(SandboxError):
+                await self._relay.link.query("installed", {})
 
     def _finish(self, request: AgentRequest, error: tuple[str, str] | None) -> None:
         content = request.content
@@ -280,7 +311,7 @@ class AgentQueue:
             self._relay.take(self._waiting.popleft())
 
 
-def _harmless(content: dict[str, Any], cell: Cell) -> bytes:
+def _harmless(content: dict[str, Any], cell: Cell | PipCell) -> bytes:
     """The request as it goes inside, where it only takes its number and its place in the history.
 
     `%%agent` with a task is a magic that does nothing there. Everything else becomes a comment:

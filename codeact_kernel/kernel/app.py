@@ -178,6 +178,7 @@ class Kernel:
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
         from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
+        from codeact_kernel.kernel.pip_process import Pip
         from codeact_kernel.kernel.projection import Projection
         from codeact_kernel.kernel.turnstile import Turnstile
         from codeact_kernel.trace.layout import Layout
@@ -210,7 +211,8 @@ class Kernel:
             network=self._network,
         )
         requested = CellRequests(self.publisher, projection, turnstile)
-        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested)
+        pip = Pip.of(self._settings, self._policy.profile)
+        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip)
         relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop))
         requests.offer(

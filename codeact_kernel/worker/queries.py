@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from codeact_kernel.worker.look import look
@@ -30,6 +31,9 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return debugger.attach() if arguments["attach"] else debugger.detach()
         case "dap":
             return shell.kernel.inspector.answer(arguments)
+        case "installed":
+            importlib.invalidate_caches()
+            return {}
         case _:
             raise LookupError(f"there is no query {name!r}")
 

@@ -10,7 +10,7 @@ from typing import Any
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
 
-from codeact_kernel.worker.magics import AgentMagics
+from codeact_kernel.worker.magics import AgentMagics, EnvironmentMagics, refuse_to_install
 
 _OURS = str(Path(__file__).parent)
 _DEBUGGER = ("_pydevd_bundle", "/debugpy/_vendored/")
@@ -47,7 +47,13 @@ class WireShell(ZMQInteractiveShell):
 
     def init_magics(self) -> None:
         super().init_magics()
-        self.register_magics(AgentMagics)
+        self.register_magics(AgentMagics, EnvironmentMagics)
+
+    def var_expand(self, cmd: str, depth: int = 0, *args: Any, **kwargs: Any) -> str:
+        """As IPython's. Every `!command` comes through here with its final text."""
+        text: str = super().var_expand(cmd, depth + 1, *args, **kwargs)
+        refuse_to_install(text)
+        return text
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, traceback = super()._get_exc_info(exc_tuple)

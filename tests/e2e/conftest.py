@@ -204,19 +204,22 @@ def gone(pids: list[int], seconds: float = 10.0) -> bool:
     return True
 
 
-def spec() -> KernelSpec:
+def spec(python: str = sys.executable) -> KernelSpec:
     """Our kernel spec, with this interpreter in place of `python`."""
     data = json.loads(SPEC.read_text())
-    return KernelSpec(**{**data, "argv": [sys.executable, *data["argv"][1:]]})
+    return KernelSpec(**{**data, "argv": [python, *data["argv"][1:]]})
 
 
 @contextlib.contextmanager
 def started(
-    folder: Path, environ: Mapping[str, str] | None = None, ready: bool = True
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    ready: bool = True,
+    python: str = sys.executable,
 ) -> Iterator[Session]:
     """A kernel in a folder, shut down afterwards."""
     manager = KernelManager()
-    manager._kernel_spec = spec()
+    manager._kernel_spec = spec(python)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CODEACT_")}
     own = {
         "XDG_STATE_HOME": str(folder / ".state"),
