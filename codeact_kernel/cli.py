@@ -74,7 +74,8 @@ def _notebook(arguments: argparse.Namespace) -> int:
     verb = {"run": verbs.run_notebook, "ask": verbs.ask_task, "demo": verbs.replay_demo}
     result = verb[arguments.verb](arguments)
     if arguments.json:
-        print(json.dumps(result.ended.to_json(str(result.notebook))), flush=True)
+        line = {**result.ended.to_json(str(result.notebook)), "staged": list(result.staged)}
+        print(json.dumps(line), flush=True)
     elif result.ended.answers:
         print(plain("\n\n".join(result.ended.answers)), flush=True)
     _tell(result, demo=arguments.verb == "demo")

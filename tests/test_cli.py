@@ -222,7 +222,7 @@ def test_who_interrupts_keeps_what_there_is(tmp_path: Path, number: signal.Signa
     path = write(tmp_path / "a.ipynb", code, "never")
     process = subprocess.Popen(
         [sys.executable, "-m", "codeact_kernel", "run", str(path), "-o", str(tmp_path / "o.ipynb")],
-        env=environment(),
+        env=environment(CODEACT_WORKSPACE_MODE="rw"),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -242,7 +242,7 @@ def test_who_interrupts_keeps_what_there_is(tmp_path: Path, number: signal.Signa
 
 
 def seen_inside(folder: Path) -> str:
-    """What a running cell printed cannot be seen yet, so the cell says it with a file."""
+    """What a running cell printed cannot be seen yet, so the cell says it with a file (mode rw)."""
     return "".join(path.read_text() for path in folder.glob("*.said"))
 
 

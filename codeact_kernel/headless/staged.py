@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,12 +64,15 @@ def after_run(notebook: Path, *, keep: bool) -> list[str]:
                     continue
                 if keep:
                     outcome = staging.keep()
-                    lines += [f"{_count(outcome.done)} of the agent put in {staging.folder}."]
+                    if outcome.done:
+                        lines += [f"{_count(outcome.done)} put in {staging.folder}."]
                     lines += [f"Not kept: {line}." for line in diff.told(outcome.refused)]
                 if left := staging.changes():
+                    named = shlex.quote(str(notebook))
                     lines.append(
-                        f"{_count(left)} of the agent staged, not yet in the folder: "
-                        f"codeact files {notebook}"
+                        f"{_count(left)} staged, not yet in the folder: {diff.summary(left)}. "
+                        f"See the changes with: codeact files {named}. "
+                        f"Keep them with: codeact files {named} keep --all"
                     )
     except (TooMuch, OSError) as error:
         lines.append(f"What was staged cannot be read: {error}.")

@@ -248,11 +248,14 @@ class AgentQueue:
     async def _carry_out(self, request: AgentRequest, cell: Cell | PipCell) -> End | None:
         match cell:
             case AgentCell() | ContinueCell():
-                self._relay.files.before_cell()
+                self._relay.files.before_run()
                 try:
-                    return await self._runner.run(cell, request.message, request.client)
+                    end = await self._runner.run(cell, request.message, request.client)
                 finally:
                     self._cells.end()
+                if sentence := self._relay.files.after_run():
+                    say(self._publisher, request.header, sentence)
+                return end
             case HelpCell():
                 text = agent_cell.HELP
                 display(self._publisher, request.header, text, fenced(text))

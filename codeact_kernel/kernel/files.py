@@ -22,6 +22,10 @@ from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch, no
 
 log = logging.getLogger(__name__)
 _SHOWN = 10
+_AFTER_RUN = (
+    "The agent's changes of files are staged, not yet in the folder: {changes}. "
+    "`%agent files` shows them, `%agent files keep --all` puts them there."
+)
 NOTHING = "Nothing is staged: the agent has changed no file in this folder that you have not decided about."
 NO_STAGING = (
     "Nothing can be staged here: the notebook's folder is shown to code {mode}. "
@@ -38,6 +42,9 @@ READ_ONLY = (
     "(codeact doctor says why). Write to a folder below $HOME or $TMPDIR, which are the sandbox's "
     "own, or set workspace_mode = rw.\n"
 )
+READ_ONLY_FOR_STEPS = (
+    "\nThe notebook's folder is read-only here. Write to a folder below $HOME or $TMPDIR.\n"
+)
 
 
 class Files:
@@ -49,13 +56,32 @@ class Files:
         self._own = True
         self._lock = threading.Lock()
         """`act` works in a thread; a sandbox may end meanwhile."""
-        self._hinted = False
+        self._hinted: set[str] = set()
+        self._of_run: set[str] = set()
+        """Paths that steps of the run have staged."""
         self._seen = mode
         """The mode the self-test of the last sandbox saw."""
 
     def sandbox_has(self, workspace: str) -> None:
         """A sandbox has started whose report says this of the workspace."""
         self._seen = workspace
+
+    def before_run(self) -> None:
+        """A run of the agent begins."""
+        self.before_cell()
+        self._of_run.clear()
+
+    def after_run(self) -> str:
+        """Once it is over: what its steps have staged, and how to decide; "" for nothing."""
+        if self._staging is None or not self._of_run:
+            return ""
+        try:
+            with self._lock:
+                changes = self._staging.changes()
+        except (TooMuch, OSError) as error:
+            return f"What the steps of this run wrote cannot be read: {error}."
+        mine = [change for change in changes if change.path in self._of_run]
+        return _AFTER_RUN.format(changes=diff.summary(mine, "`")) if mine else ""
 
     def before_cell(self) -> None:
         """Nothing runs inside, and something is about to."""
@@ -89,15 +115,18 @@ class Files:
             self._staging.area.close()
             self._staging = None
 
-    def hint(self, said: Said) -> str:
-        """A sentence for the first error that comes of a folder that is read-only unasked; else ""."""
-        if said.type != "error" or self._hinted or self._mode != "cow" or self._seen != "ro":
+    def hint(self, said: Said, run: str = "") -> str:
+        """A sentence for the first error that comes of a folder that is read-only unasked; else "".
+
+        `run`: it is an error of a step of this run.
+        """
+        if said.type != "error" or self._mode != "cow" or self._seen != "ro":
             return ""
         text = str(said.value.get("evalue", ""))
-        if "[Errno 30]" not in text and "[Errno 13]" not in text:
+        if run in self._hinted or ("[Errno 30]" not in text and "[Errno 13]" not in text):
             return ""
-        self._hinted = True
-        return READ_ONLY
+        self._hinted.add(run)
+        return READ_ONLY_FOR_STEPS if run else READ_ONLY
 
     def act(self, cell: FilesCell) -> str:
         """Carry out what the user's cell says; the text to show. Slow for large diffs."""
@@ -154,6 +183,7 @@ class Files:
         except OSError as error:
             log.warning("what is staged cannot be settled: %s", error)
             return [f"What this cell wrote stays staged: {error.strerror}."]
+        self._of_run.update(outcome.noted)
         return _notices(outcome)
 
     def _quietly(self, act: Callable[[], None]) -> None:

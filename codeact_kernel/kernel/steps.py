@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from codeact_kernel.agent.ports import Execution, Surroundings
@@ -43,8 +44,10 @@ class StepRequest(Request):
         seconds: float | None,
         stage: Stage,
         untold: Callable[[], str] = str,
+        hint: Callable[[Said], str] = lambda said: "",
     ) -> None:
         super().__init__(msg_id, "execute_request", header, seconds)
+        self._hint = hint
         self.done = asyncio.Event()
         self.stopped = False
         self._stage = stage
@@ -67,6 +70,8 @@ class StepRequest(Request):
                 self._begin()
         elif self.done.is_set() or self._recording.take(said):
             self._stage.publish(said)
+        if not self.done.is_set() and (hint := self._hint(said)):
+            self._show("stderr", hint)
 
     def _begin(self) -> None:
         self._began = time.monotonic()
@@ -209,8 +214,9 @@ class Steps:
         """
         await self._link.until_ready()
         place = await self._place(cell, code)
+        hint = partial(self._relay.files.hint, run=self._run)
         request = StepRequest(
-            place.id, place.header, self._seconds, place.stage, self._relay.untold
+            place.id, place.header, self._seconds, place.stage, self._relay.untold, hint
         )
         request.client = place.client
         began = time.time()

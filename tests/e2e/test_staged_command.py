@@ -22,7 +22,7 @@ def codeact(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(*arguments),
         cwd=folder,
-        env=environment(XDG_STATE_HOME=str(state), CODEACT_WORKSPACE_MODE="cow"),
+        env=environment(XDG_STATE_HOME=str(state)),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -47,7 +47,7 @@ def test_what_a_run_staged_is_decided_about_later(tmp_path: Path) -> None:
     if "cannot be staged" in ran.stderr:
         return
     assert ran.returncode == 0, ran.stderr
-    assert "2 changes of the agent staged" in ran.stderr
+    assert "2 changes staged, not yet in the folder: data.csv, sub/new.txt." in ran.stderr
     assert (folder / "mine.txt").read_text() == "mine"
     assert (folder / "data.csv").read_text() == "a,b\n"
     listed = codeact(folder, "files", "n.run.ipynb")

@@ -13,7 +13,8 @@ from tests.e2e.conftest import Session, started
 from tests.e2e.test_agent import agent, step
 from tests.scripted_server import serving
 
-COW = {"CODEACT_WORKSPACE_MODE": "cow"}
+COW: dict[str, str] = {}
+"""It is the default."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kernel(folder: Path) -> Iterator[Session]:
-    """A kernel of mode cow in it."""
+    """A kernel in it, of the usual mode."""
     with started(folder, COW) as session:
         if "codeact-staged" not in session.run("print(open('/proc/self/mountinfo').read())").text:
             pytest.skip("what code writes cannot be staged here")
@@ -50,6 +51,9 @@ def test_own_cells_write_and_steps_are_staged_until_kept(kernel: Session, folder
     with serving(step(code), step("final_answer('done')")) as server:
         result = kernel.run(agent(server.url))
     assert "3,4" in result.text  # the agent sees what it wrote
+    hint = result.displays[-1]
+    assert "staged, not yet in the folder: `.envrc`, `data.csv`, `junk.txt`, `report.txt`" in hint
+    assert "`%agent files keep --all`" in hint
     kernel.run("1 + 1")
     assert (folder / "data.csv").read_text() == "a,b\n1,2\n"
     assert not (folder / "report.txt").exists()
@@ -125,5 +129,9 @@ def test_without_namespaces_the_folder_is_read_only_and_the_first_error_says_so(
         assert result.reply["status"] == "error"
         assert "read-only for code here" in result.stream("stderr")
         assert session.run("open('new.txt', 'w')").stream("stderr") == ""
+        with serving(step("open('new.txt', 'w')"), step("final_answer(1)")) as server:
+            session.run(agent(server.url))
+        (told,) = [m["content"] for m in server.requests[1]["messages"][-1:]]
+        assert "read-only here. Write to a folder below $HOME or $TMPDIR" in told
         assert "cannot be staged" in files(session) or "Nothing can be staged" in files(session)
         assert not (folder / "new.txt").exists()

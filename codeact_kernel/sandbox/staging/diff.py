@@ -21,6 +21,8 @@ MAX_LINES = 400
 """Lines of one diff that are shown."""
 _MAX_COMPARED = 3000
 _MAX_NAMES = 500
+_MAX_TOLD = 5
+_MAX_NAME = 80
 _WORDS = {"created": "new", "changed": "changed", "deleted": "deleted", "replaced": "replaced"}
 
 
@@ -45,6 +47,17 @@ def each(changes: Sequence[Change], folder: str, upper: str) -> list[tuple[Chang
             left -= len(lines)
             found.append((change, lines))
     return found
+
+
+def summary(changes: Sequence[Change], quote: str = "") -> str:
+    """The first paths, each between quotes, and how many more there are. A folder stands for its content."""
+    folders = {f"{change.path}/" for change in changes if change.entry.kind == "folder"}
+    paths = [c.path for c in changes if not any(c.path.startswith(folder) for folder in folders)]
+    named = [f"{path}/" if f"{path}/" in folders else path for path in paths]
+    told = [shown(name[-_MAX_NAME:]).replace(quote or "\0", "") for name in named[:_MAX_TOLD]]
+    more = len(named) - len(told)
+    listed = ", ".join(f"{quote}{name}{quote}" for name in told)
+    return listed + (f" and {more:,} more" if more else "")
 
 
 def headline(change: Change) -> str:

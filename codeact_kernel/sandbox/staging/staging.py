@@ -7,14 +7,12 @@ come from the user. Nothing raises for what the layer holds: what cannot be done
 
 from __future__ import annotations
 
-import os
-import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from codeact_kernel.sandbox.staging import layer, ledger
-from codeact_kernel.sandbox.staging.apply import MAX_FILE, Refused, Tree
+from codeact_kernel.sandbox.staging import layer, ledger, place
+from codeact_kernel.sandbox.staging.apply import MAX_FILE, Tree
 from codeact_kernel.sandbox.staging.area import Area
 from codeact_kernel.sandbox.staging.layer import Change, Entry, TooMuch
 from codeact_kernel.sandbox.staging.protected import is_protected
@@ -31,6 +29,8 @@ class Outcome:
 
     done: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    noted: tuple[str, ...] = ()
+    """What was new and stays staged."""
 
 
 class Staging:
@@ -60,7 +60,9 @@ class Staging:
         with Tree(self._folder) as tree:
             self._note(tree, entries, new, since)
             outcome = Outcome()
-            if own and new:
+            if not own:
+                outcome = Outcome(noted=tuple(new))
+            elif new:
                 changes = [c for c in self._pending(tree, entries) if c.path in set(new)]
                 outcome = self._keep(tree, changes, force=False, told=False)
         self._save()
@@ -104,7 +106,7 @@ class Staging:
             chosen, unknown = _chosen(pending, paths)
             for change in chosen:
                 if change.act == "changed" and change.entry.kind == "file":
-                    _restore(upper, tree, change.path)
+                    place.restore(upper, tree, change.path)
             entries = layer.scan(self.area.upper)
             for change in chosen:
                 entry = entries.get(change.path, change.entry)
@@ -129,7 +131,7 @@ class Staging:
                 return
             entries = layer.scan(self.area.upper)
             fresh = [path for path in stale if self._is_as_kept(path, entries)]
-            fresh = [path for path in fresh if not _restore(upper, tree, path)]
+            fresh = [path for path in fresh if not place.restore(upper, tree, path)]
             entries = layer.scan(self.area.upper)
             for path in set(fresh) & entries.keys():
                 book.kept[path] = book.seen[path] = entries[path].stamp
@@ -153,7 +155,7 @@ class Staging:
             needed = {part for path in open_paths for part in _above(path)}
             for path in sorted(entries, reverse=True):
                 if path not in needed:
-                    _remove(upper, path, entries[path])
+                    place.remove(upper, path, entries[path])
         book.forget_all_but(layer.scan(self.area.upper))
         self._dirty = True
         self._save()
@@ -179,7 +181,9 @@ class Staging:
                 book.base[path] = ledger.UNKNOWN if unsure else ledger.mark(there)
 
     def _pending(self, tree: Tree, entries: dict[str, Entry]) -> list[Change]:
-        real = {path: _kind(found) for path in entries if (found := tree.stat(path)) is not None}
+        real = {
+            path: place.kind(found) for path in entries if (found := tree.stat(path)) is not None
+        }
         return [
             change
             for change in layer.changes(entries, real)
@@ -205,7 +209,7 @@ class Staging:
                 if not reason:
                     reason = self._objection(tree, change, force=force, told=told, exact=exact)
                 if not reason:
-                    reason = _attempt(lambda c=change: _put(upper, tree, c, told))  # type: ignore[misc]
+                    reason = place.put(upper, tree, change, told=told)
                 if reason:
                     refused.append((change.path, reason))
                     continue
@@ -246,65 +250,6 @@ def now() -> float:
     return time.time()
 
 
-def _put(upper: Tree, tree: Tree, change: Change, told: bool) -> None:
-    """`told`: the user has decided about these very bytes, so no others are put in place."""
-    path, entry = change.path, change.entry
-    if change.act == "deleted":
-        tree.delete(path)
-        return
-    if change.act == "replaced":
-        if entry.kind == "folder" and entry.replaces and _is_folder(tree, path):
-            tree.empty(path)
-            return
-        tree.delete(path)
-    if entry.kind == "folder":
-        tree.put_folder(path)
-    elif entry.kind == "link":
-        tree.put_link(path, upper.read_link(path))
-    else:
-        source = upper.open_file(path)
-        try:
-            tree.put_file(
-                path,
-                source,
-                entry.mode,
-                lambda: not told or layer.stamp(os.fstat(source)) == entry.stamp,
-            )
-        finally:
-            os.close(source)
-
-
-def _restore(upper: Tree, tree: Tree, path: str) -> str:
-    """The folder's content in the layer's file, so that code sees it again at once; why not."""
-
-    def restore() -> None:
-        source = tree.open_file(path)
-        try:
-            upper.overwrite(path, source)
-        finally:
-            os.close(source)
-
-    return _attempt(restore)
-
-
-def _remove(upper: Tree, path: str, entry: Entry) -> None:
-    """Out of the layer. A folder that still holds something stays."""
-    try:
-        upper.remove(path, folder=entry.kind == "folder")
-    except (OSError, Refused):
-        return
-
-
-def _attempt(act: Callable[[], None]) -> str:
-    try:
-        act()
-    except Refused as reason:
-        return str(reason)
-    except OSError as error:
-        return (error.strerror or type(error).__name__).lower()
-    return ""
-
-
 def _chosen(
     pending: Sequence[Change], paths: Sequence[str] | None
 ) -> tuple[list[Change], tuple[tuple[str, str], ...]]:
@@ -324,19 +269,6 @@ def _chosen(
 def _above(path: str) -> list[str]:
     parts = path.split("/")
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
-
-
-def _kind(found: os.stat_result) -> str:
-    if stat.S_ISDIR(found.st_mode):
-        return "folder"
-    if stat.S_ISREG(found.st_mode):
-        return "file"
-    return "link" if stat.S_ISLNK(found.st_mode) else "other"
-
-
-def _is_folder(tree: Tree, path: str) -> bool:
-    found = tree.stat(path)
-    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 __all__ = ["Outcome", "Staging", "TooMuch", "now"]
