@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import output, round_trip, start
+from benchmarks import memory, output, round_trip, standby, start
 from benchmarks.kernels import specs
-from benchmarks.rows import HEAD, Row, line
+from benchmarks.rows import HEAD, Figure, Row, line
 
-ROWS: dict[str, Callable[[bool], Iterator[Row]]] = {
+ROWS: dict[str, Callable[[bool], Iterator[Row | Figure]]] = {
     "round_trip": round_trip.rows,
     "start": start.rows,
     "output": output.rows,
+    "standby": standby.rows,
+    "memory": memory.rows,
 }
 
 

@@ -1,4 +1,4 @@
-"""What a measurement gives: one row, two medians and their ratio."""
+"""What a measurement gives: one row, two medians and their ratio, or one figure with its own bound."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ class Row:
         return median(self.ours) / median(self.peer)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Samples in `unit`. `budget` is in the same unit; `peer`, where there is one, for comparison."""
+
+    name: str
+    ours: Sequence[float]
+    budget: float
+    unit: str
+    peer: Sequence[float] = ()
+    note: str = ""
+
+
 def alternate(
     ours: Callable[[], float], peer: Callable[[], float], times: int
 ) -> tuple[list[float], list[float]]:
@@ -30,17 +42,27 @@ def alternate(
     return [first for first, _ in pairs], [second for _, second in pairs]
 
 
-def line(row: Row) -> str:
+def line(row: Row | Figure) -> str:
     """The row as a line of the table."""
+    if isinstance(row, Row):
+        first, second = milliseconds(row.ours), milliseconds(row.peer)
+        rest = f"{row.ratio:>7.2f} ×  {row.budget:>5.2f} ×"
+    else:
+        first, second = (_figure(samples, row.unit) for samples in (row.ours, row.peer))
+        rest = f"{'':>7}    {row.budget:>5,.0f} {row.unit}"
     note = f"  {row.note}" if row.note else ""
-    return (
-        f"{row.name:<34} {milliseconds(row.ours):>10} {milliseconds(row.peer):>10}"
-        f" {row.ratio:>7.2f} ×  {row.budget:>5.2f} ×{note}"
-    )
+    return f"{row.name:<38} {first:>14} {second:>11} {rest}{note}"
 
 
 def milliseconds(samples: Sequence[float]) -> str:
     return f"{median(samples) * 1000:.2f} ms"
 
 
-HEAD = f"{'median of':<34} {'codeact':>10} {'ipykernel':>10} {'ratio':>9}  {'budget':>7}"
+def _figure(samples: Sequence[float], unit: str) -> str:
+    if not samples:
+        return "–"
+    value = median(samples)
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.1f} {unit}"
+
+
+HEAD = f"{'median of':<38} {'codeact':>14} {'ipykernel':>11} {'ratio':>9}  {'budget':>7}"

@@ -59,6 +59,10 @@ class Settings:
     """Modules imported before the first cell asks for them."""
     pip: str = "user"
     """Who may run %pip install, which works outside the sandbox: user (in cells of their own), never."""
+    standby: bool = True
+    """Keep one more sandbox ready, with numpy, pandas and matplotlib (or `preload`) imported."""
+    standby_mb: int = 300
+    """Memory it may take; without four times as much to spare there is none."""
     allow_net: tuple[str, ...] = ()
     """What code may reach, "host", "host:port" or "*.host" each; () = no network at all."""
     inject_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
@@ -181,6 +185,7 @@ _NUMBERS = {
     "cpus": float,
     "disk_mb": int,
     "net_mb": int,
+    "standby_mb": int,
 }
 _LISTS = {"preload": "module names", "allow_net": "hosts", "mounts": "paths", "devices": "paths"}
 
@@ -235,7 +240,7 @@ def _value(name: str, raw: Any, where: str) -> Any:
         return _choice(name, raw, where)
     if name in _NUMBERS:
         return _number(name, raw, where)
-    if name == "vision":
+    if name in ("vision", "standby"):
         return _switch(name, raw, where)
     if name in _LISTS:
         items = raw.replace(",", " ").split() if isinstance(raw, str) else raw

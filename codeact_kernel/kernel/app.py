@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import SandboxRefused, UsageError
 from codeact_kernel.kernel import parent
+from codeact_kernel.kernel.background import Background
 from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
 from codeact_kernel.kernel.deferred import Deferred
 from codeact_kernel.kernel.files import Files
@@ -23,11 +24,12 @@ from codeact_kernel.kernel.messages import Incoming, Signer
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.start import worker_config
-from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.sandbox.spawn import Spawned
 from codeact_kernel.sandbox.staging.area import Area
 from codeact_kernel.sandbox.staging.staging import Staging
+from codeact_kernel.sandbox.standby import Standby
 from codeact_kernel.settings import Settings, parent_pid, state_path
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from codeact_kernel.kernel.network import Network
 
 log = logging.getLogger(__name__)
-_QUIET_SECONDS = 5.0
-"""After the first sandbox is ready, until things are prepared for the next ones."""
 
 
 def run(
@@ -64,6 +64,7 @@ def run(
     config = worker_config(settings, policy)
     network = _network(policy)
     isolation = Isolation() if early is None else Isolation(early.backend, early.notes)
+    standby = Standby(policy, config, settings.standby_mb * MIB) if settings.standby else None
     files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
 
     async def start_sandbox(is_first: bool) -> Sandbox:
@@ -72,7 +73,10 @@ def run(
         if not is_first:
             files.between_sandboxes()
         waiting = first.pop() if is_first and first else None
-        if network is None:
+        spare = standby.take() if standby is not None and not is_first else None
+        if spare is not None:
+            sandbox = spare
+        elif network is None:
             sandbox = await launch(policy, config, waiting)
         else:
             sandbox = await launch(policy, config, waiting, told=network.told, spent=network.spent)
@@ -85,7 +89,7 @@ def run(
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(
-            _serve(file, settings, policy, start_sandbox, files, isolation, network)
+            _serve(file, settings, policy, start_sandbox, files, isolation, network, standby)
         )
     finally:
         loop.close()
@@ -101,6 +105,7 @@ async def _serve(
     files: Files,
     isolation: Isolation,
     network: Network | None,
+    standby: Standby | None,
 ) -> None:
     kernel = Kernel(
         file,
@@ -112,6 +117,7 @@ async def _serve(
         files=files,
         isolation=isolation,
         network=network,
+        standby=standby,
     )
     await kernel.serve()
 
@@ -154,6 +160,7 @@ class Kernel:
         files: Files | None = None,
         isolation: Isolation | None = None,
         network: Network | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self.link = link
         self._network = network
@@ -168,6 +175,7 @@ class Kernel:
         )
         self.agent = Deferred(self._make_agent)
         self.relay.agent = self.agent
+        self.background = Background(link, policy, standby, self._is_busy)
         self._over = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
 
@@ -233,28 +241,24 @@ class Kernel:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop, None, False)
         self.link.start()
-        self.connection.listen(self.relay.on_message)
+        self.connection.listen(self._on_message)
         self.publisher.status("starting")
         parent.watch(parent_pid(), lambda: self.stop(None, False))
-        fonts = loop.create_task(self._make_font_list())
+        self.background.start()
         try:
             await self._over.wait()
         finally:
-            fonts.cancel()
-            await asyncio.wait([fonts])
+            await self.background.close()
             await self.link.close()
             self.connection.close()
 
-    async def _make_font_list(self) -> None:
-        """Once for each environment, so that no first plot has to; when the start is long over."""
-        try:
-            await self.link.until_ready()
-        except SandboxRefused:
-            return
-        await asyncio.sleep(_QUIET_SECONDS)
-        from codeact_kernel.sandbox import fonts
+    def _on_message(self, message: Incoming) -> None:
+        if message.type == "execute_request":
+            self.background.stir()
+        self.relay.on_message(message)
 
-        await fonts.ensure(self._policy)
+    def _is_busy(self) -> bool:
+        return bool(self.relay.requests.pending) or self.agent.busy_header() is not None
 
     def stop(self, message: Incoming | None, restart: bool) -> None:
         """End in order; `message` is the shutdown_request to answer, None for a signal."""

@@ -146,6 +146,7 @@ class Sandbox:
         self._socket: socket.socket = spawned.socket
         self._decoder = decoder
         self._early = list(frames)
+        self._heard = asyncio.Event()
         self._unsent: deque[memoryview] = deque()
         self._on_frame: OnFrame | None = None
         self._on_end: OnEnd | None = None
@@ -160,6 +161,25 @@ class Sandbox:
     def pid(self) -> int:
         """The process we started; ending it ends the sandbox."""
         return self._spawned.process.pid
+
+    @property
+    def over(self) -> bool:
+        """Has it ended?"""
+        return self._ended.done()
+
+    def watch_anew(self) -> None:
+        """From now on: what was done before it was used is not its doing."""
+        self._watch.stop()
+        self._watch = watch(self._spawned, self.report, self._end)
+
+    async def until_heard(self, kind: str) -> None:
+        """Wait for a frame of this type, or the end. All that comes is kept for `listen`."""
+        self._loop.add_reader(self._socket, self._readable)
+        while not self.over and not any(frame.head["t"] == kind for frame in self._early):
+            self._heard.clear()
+            await self._heard.wait()
+        if not self.over:
+            self._loop.remove_reader(self._socket)
 
     def serve_network(
         self, listener: socket.socket, told: Callable[[Record], None], spent: int
@@ -257,6 +277,7 @@ class Sandbox:
                 return
             if self._on_frame is None:
                 self._early.append(frame)
+                self._heard.set()
             else:
                 self._on_frame(frame)
 
@@ -319,5 +340,6 @@ class Sandbox:
             self._proxy.close()
         self._spawned.kill()
         self._ended.set_result(reason)
+        self._heard.set()
         if self._on_end is not None:
             self._on_end(reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import Row, alternate, line
+from benchmarks.rows import Figure, Row, alternate, line
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +19,13 @@ def test_a_ratio_is_of_the_medians() -> None:
     row = Row(name="x", ours=[1.0, 1.0, 9.0], peer=[2.0, 90.0, 2.0], budget=0.6)
     assert row.ratio == 0.5
     assert "0.50 ×" in line(row)
+
+
+def test_a_figure_has_a_bound_of_its_own() -> None:
+    """In its own unit; a peer is shown where there is one, and there is no ratio."""
+    assert line(Figure(name="x", ours=[3.0, 1.0, 2.0], budget=70, unit="MiB")).split() == [
+        *("x", "2.0", "MiB", "–", "70", "MiB")
+    ]
 
 
 def test_both_sides_are_measured_in_turn() -> None:
@@ -44,6 +51,8 @@ def test_quick_run_prints_a_ratio_for_every_row() -> None:
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
+    for name in ("standby → result with libraries", "idle memory, nothing imported"):
+        assert re.search(rf"^{re.escape(name)} .* \d+ (ms|MiB)$", done.stdout, re.MULTILINE), name
     names = ["1+1 round trip", "start → kernel_info reply", "start → first result"]
     for name in [*names, "5,000 flushed lines", "20 MB display"]:
         assert re.search(rf"^{re.escape(name)} .* \d+\.\d\d × ", done.stdout, re.MULTILINE), name

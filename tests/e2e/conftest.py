@@ -226,6 +226,7 @@ def started(
         "XDG_CONFIG_HOME": str(folder / ".config"),
         "PYTHONPATH": str(ROOT),
         "CODEACT_API_BASE": USUAL,
+        "CODEACT_STANDBY": "false",  # the processors are for the tests
     }
     manager.start_kernel(cwd=str(folder), env={**clean, **own, **(environ or {})})
     client = manager.client()

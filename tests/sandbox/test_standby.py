@@ -1,0 +1,147 @@
+"""The sandbox that stands by: made for exactly what is wanted when it is taken, or thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from codeact_kernel.sandbox import usage
+from codeact_kernel.sandbox.ended import Ended
+from codeact_kernel.sandbox.policy import GIB, MIB, Policy
+from codeact_kernel.sandbox.process import Sandbox
+from codeact_kernel.sandbox.standby import Standby
+from codeact_kernel.wire import Frame
+
+CONFIG = {"preload": ["colorsys"]}
+"""Quick to import, and not there without it."""
+
+
+class Make(Protocol):
+    """Makes owners of one."""
+
+    def __call__(self, policy: Policy, budget: int = GIB) -> Standby: ...
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Owners of one, all closed in the end; nothing of their sandboxes is left."""
+    made: list[Standby] = []
+
+    def _make(policy: Policy, budget: int = GIB) -> Standby:
+        made.append(Standby(replace(policy, runtime=tmp_path / "run"), CONFIG, budget))
+        return made[-1]
+
+    (tmp_path / "run").mkdir()
+    yield _make
+    for standby in made:
+        standby.close()
+    assert not list((tmp_path / "run").glob("codeact-sandbox-*"))
+
+
+async def first_frame(sandbox: Sandbox) -> Frame:
+    """What the kernel inside says first."""
+    heard: asyncio.Queue[Frame] = asyncio.Queue()
+    ended: asyncio.Queue[Ended] = asyncio.Queue()
+    sandbox.listen(heard.put_nowait, ended.put_nowait)
+    return await asyncio.wait_for(heard.get(), 10)
+
+
+async def test_one_is_made_and_used_once(make: Make, workspace: Path) -> None:
+    """It passed its self-test, has done its imports and waits; whoever takes it gets it, once."""
+    standby = make(Policy.notebook(workspace))
+    assert standby.take() is None
+    await standby.prepare()
+    assert standby.waits
+    sandbox = standby.take()
+    assert sandbox is not None
+    try:
+        assert sandbox.report.workspace == "rw"
+        assert (await first_frame(sandbox)).type == "ready"
+        assert standby.take() is None
+        await standby.prepare()
+        second = standby.take()
+        assert second is not None
+        assert second.pid != sandbox.pid
+        second.kill()
+    finally:
+        sandbox.kill()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda work, packages: (work / ".envrc").write_text("KEY=secret"),
+        lambda work, packages: (work / "another.ipynb").write_text("{}"),
+        lambda work, packages: (packages / "installed.py").write_text(""),
+    ],
+    ids=["a secret more", "a notebook more", "a package more"],
+)
+async def test_one_that_was_made_for_something_else_is_not_used(
+    make: Make,
+    workspace: Path,
+    tmp_path: Path,
+    change: Callable[[Path, Path], object],
+) -> None:
+    """What has to be hidden or protected now was not when it was made, or it imported what is old."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    sys.path.append(str(packages))
+    try:
+        standby = make(Policy.notebook(workspace))
+        await standby.prepare()
+        change(workspace, packages)
+        assert standby.take() is None
+        assert not standby.waits
+    finally:
+        sys.path.remove(str(packages))
+
+
+async def test_one_that_ended_is_not_used(make: Make) -> None:
+    """It may have been killed while it waited."""
+    standby = make(Policy.strict())
+    await standby.prepare()
+    for pid in reversed(usage.tree(os.getpid())[1:]):
+        os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while standby.waits:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+    assert standby.take() is None
+
+
+async def test_no_other_is_made_after_one_took_too_much(make: Make) -> None:
+    """The budget holds after the imports are done."""
+    standby = make(Policy.strict(), budget=MIB)
+    for _ in range(2):
+        await standby.prepare()
+        assert not standby.waits
+
+
+async def test_what_was_wanted_is_told(make: Make) -> None:
+    """Whoever asks in vain, too, has it refilled; one in the making is given up for a new one."""
+    standby = make(Policy.strict())
+    wanted: list[None] = []
+    standby.on_taken = lambda: wanted.append(None)
+    making = asyncio.ensure_future(standby.prepare())
+    await asyncio.sleep(0)
+    assert standby.take() is None
+    await making
+    assert not standby.waits
+    assert len(wanted) == 1
+
+
+async def test_there_is_none_beside_a_staged_folder(
+    make: Make, workspace: Path, tmp_path: Path
+) -> None:
+    """The layer that takes writes is one sandbox's at a time."""
+    policy = replace(Policy.notebook(workspace), workspace_mode="cow", staging=tmp_path)
+    standby = make(policy)
+    await standby.prepare()
+    assert not standby.waits
