@@ -24,7 +24,7 @@ class Reply:
     """One reply, and what happens before it: `refusals` are the statuses of the first attempts.
 
     The next `cuts` attempts break off in the middle of the stream. `stall` waits so many seconds (or
-    until the server closes) before the first piece.
+    until the server closes) before the first piece, `pause` before each of the others.
     """
 
     text: str = ""
@@ -32,6 +32,7 @@ class Reply:
     retry_after: float = 0.05
     cuts: int = 0
     stall: float = 0.0
+    pause: float = 0.0
     usage: tuple[int, int, int] = (100, 10, 0)
     """Tokens that came in, went out, and of those that came in the cached ones."""
 
@@ -200,6 +201,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             pieces = [reply.text[i : i + _PIECE] for i in range(0, len(reply.text), _PIECE)]
             for piece in pieces[: len(pieces) // 2] if cut else pieces:
                 self._chunk(model, {"content": piece})
+                server.closing.wait(reply.pause)
             if not cut:
                 self._chunk(model, {}, finish="stop")
                 self._chunk(model, None, usage=reply.usage)

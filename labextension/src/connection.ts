@@ -16,7 +16,6 @@ import { Problem, Requests } from './requests';
 import { KERNEL } from './tokens';
 import type { ConnectionState, ICommPort, IKernelPort, ISessionPort } from './tokens';
 
-const OPEN: IOpen = { client: 'jupyterlab', cells: false, runs: false, collaborates: false };
 const GOING = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 const CLOSED =
   'The kernel closed the connection to this tab, because too many tabs are connected to it. ' +
@@ -27,8 +26,14 @@ const GONE = 'This notebook is not connected to a CodeAct kernel.';
 const HERE = new Set(['idle', 'busy']);
 
 export class Connection implements IDisposable {
-  constructor(session: ISessionPort) {
+  /**
+   * `says` is what the kernel is told of this front end, asked when a comm is opened; no comm is opened before
+   * `ready`, so that nothing is told to a notebook that is not loaded.
+   */
+  constructor(session: ISessionPort, says: () => IOpen, ready: Promise<unknown> = session.ready) {
     this._session = session;
+    this._says = says;
+    this._ready = ready;
     session.kernelChanged.connect(this._onKernelChanged, this);
     session.statusChanged.connect(this._onStatusChanged, this);
     void this._start();
@@ -80,7 +85,8 @@ export class Connection implements IDisposable {
 
   private async _start(): Promise<void> {
     try {
-      await this._session.ready;
+      await this._ready;
+      this._isReady = true;
     } catch {
       this._set({ status: 'failed', reason: NO_ANSWER });
       return;
@@ -136,12 +142,12 @@ export class Connection implements IDisposable {
     this._comm = comm;
     this._commKernel = kernel;
     this._opened.emit();
-    comm.open({ ...OPEN });
+    comm.open({ ...this._says() });
   }
 
   /** Whether a comm to this kernel is still to be opened. */
   private _wanted(kernel: IKernelPort): boolean {
-    return !this._isDisposed && this._comm === null && kernel === this._kernel;
+    return this._isReady && !this._isDisposed && this._comm === null && kernel === this._kernel;
   }
 
   /** Tell the kernel that this tab does not listen any more. */
@@ -192,6 +198,8 @@ export class Connection implements IDisposable {
   }
 
   private readonly _session: ISessionPort;
+  private readonly _says: () => IOpen;
+  private readonly _ready: Promise<unknown>;
   private readonly _stateChanged = new Signal<this, ConnectionState>(this);
   private readonly _received = new Signal<this, IEventMessage | IEditMessage>(this);
   private readonly _opened = new Signal<this, void>(this);
@@ -199,6 +207,7 @@ export class Connection implements IDisposable {
   private _state: ConnectionState = { status: 'connecting' };
   private _comm: ICommPort | null = null;
   private _commKernel: IKernelPort | null = null;
+  private _isReady = false;
   private _isDisposed = false;
 }
 

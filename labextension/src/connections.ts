@@ -7,6 +7,8 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { Executor } from './cells/execution';
+import { Projection } from './cells/projection';
 import { Connection } from './connection';
 import type { ConnectionState } from './tokens';
 
@@ -41,12 +43,24 @@ export class Connections {
   }
 
   private _add(panel: NotebookPanel): void {
-    const connection = new Connection(panel.sessionContext);
+    const { context, sessionContext } = panel;
+    const connection = new Connection(
+      sessionContext,
+      () => ({
+        client: 'jupyterlab',
+        cells: true,
+        runs: true,
+        collaborates: context.model.collaborative ?? false
+      }),
+      Promise.all([sessionContext.ready, context.ready])
+    );
+    const cells = new Projection(connection, context.model.sharedModel, new Executor(panel));
     this._connections.set(panel, connection);
     connection.stateChanged.connect(() => {
       this._changed.emit();
     });
     panel.disposed.connect(() => {
+      cells.dispose();
       connection.dispose();
     });
     this._changed.emit();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Connection } from '../src/connection';
 import { Problem } from '../src/requests';
+import type { IOpen } from '../src/protocol';
 import type { ConnectionState } from '../src/tokens';
 import { FakeKernel, FakeSession, settle } from './fakes';
 
@@ -22,24 +23,22 @@ const CONNECTED: ConnectionState = {
   notes: []
 };
 
+const OPEN: IOpen = { client: 'jupyterlab', cells: true, runs: true, collaborates: false };
+const says = () => OPEN;
+
 async function connect(name = 'codeact') {
   const kernel = new FakeKernel(name);
   const session = new FakeSession(kernel);
-  const connection = new Connection(session);
+  const connection = new Connection(session, says);
   await settle();
   return { kernel, session, connection };
 }
 
 describe('Connection', () => {
-  it('opens one comm to our kernel and says that it only watches', async () => {
+  it('opens one comm to our kernel and says what it is', async () => {
     const { kernel } = await connect();
     expect(kernel.comms).toHaveLength(1);
-    expect(kernel.comm.opened).toEqual({
-      client: 'jupyterlab',
-      cells: false,
-      runs: false,
-      collaborates: false
-    });
+    expect(kernel.comm.opened).toEqual(OPEN);
   });
 
   it('opens nothing to a kernel of somebody else', async () => {
@@ -49,7 +48,7 @@ describe('Connection', () => {
   });
 
   it('says that there is no kernel when there is none', async () => {
-    const connection = new Connection(new FakeSession(null));
+    const connection = new Connection(new FakeSession(null), says);
     await settle();
     expect(connection.state).toEqual({ status: 'foreign', kernel: '' });
   });
@@ -74,7 +73,7 @@ describe('Connection', () => {
   it('waits for the kernel to be up before it opens the comm', async () => {
     let up: (value: unknown) => void = () => undefined;
     const kernel = new FakeKernel('codeact', new Promise(resolve => (up = resolve)));
-    new Connection(new FakeSession(kernel));
+    new Connection(new FakeSession(kernel), says);
     await settle();
     expect(kernel.comms).toHaveLength(0);
     up(null);
@@ -174,7 +173,7 @@ describe('Connection', () => {
 
   it('says so when the kernel never says what it is', async () => {
     const kernel = new FakeKernel('codeact', Promise.reject(new Error('gone')));
-    const connection = new Connection(new FakeSession(kernel));
+    const connection = new Connection(new FakeSession(kernel), says);
     await settle();
     expect(connection.state).toHaveProperty('reason', expect.stringContaining('did not answer'));
     expect(kernel.comms).toHaveLength(0);

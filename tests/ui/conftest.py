@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from scripts.build_hook import build
+from tests.scripted_server import USUAL
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "artefacts" / "ui"
@@ -78,6 +79,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "CODEACT_API_BASE": USUAL,
     }
     options = ["--no-browser", "--allow-root", "--port=0", "--LabApp.expose_app_in_browser=True"]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
@@ -144,6 +148,12 @@ class Notebook:
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext"
             "?.session?.kernel?.status === 'idle'"
+        )
+
+    def wait_for_notebook(self) -> None:
+        """Until a page that was loaded shows the notebook and knows its kernel."""
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
         )
 
     def text(self, cell: int) -> str:

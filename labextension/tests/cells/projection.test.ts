@@ -1,0 +1,161 @@
+/** Claims about a notebook as a projection: what is executed, what is only looked at, what the kernel is told. */
+import { YNotebook } from '@jupyter/ydoc';
+import type { ISharedCell } from '@jupyter/ydoc';
+import type { JSONObject } from '@lumino/coreutils';
+import { Signal } from '@lumino/signaling';
+import { describe, expect, it } from 'vitest';
+
+import type { IExecutor } from '../../src/cells/execution';
+import { Projection } from '../../src/cells/projection';
+import type { IKernelVoice } from '../../src/cells/projection';
+import type { Edit, IEditMessage, IEventMessage } from '../../src/protocol';
+import { settle } from '../fakes';
+
+class FakeVoice implements IKernelVoice {
+  readonly received: Signal<IKernelVoice, IEventMessage | IEditMessage> = new Signal<
+    IKernelVoice,
+    IEventMessage | IEditMessage
+  >(this);
+  readonly opened: Signal<IKernelVoice, void> = new Signal<IKernelVoice, void>(this);
+  readonly asked: JSONObject[] = [];
+  private _seq = 0;
+
+  request(verb: string, fields: JSONObject = {}): Promise<JSONObject> {
+    this.asked.push({ do: verb, ...fields });
+    return Promise.resolve({});
+  }
+
+  say(...edits: Edit[]): void {
+    for (const edit of edits) {
+      this.received.emit({ kind: 'edit', seq: ++this._seq, edit });
+    }
+  }
+
+  lose(): void {
+    this._seq++;
+  }
+}
+
+class FakeExecutor implements IExecutor {
+  readonly executed: { id: string; codeact: JSONObject; cell: ISharedCell }[] = [];
+
+  execute(cell: ISharedCell, codeact: JSONObject): void {
+    this.executed.push({ id: cell.getId(), codeact, cell });
+  }
+}
+
+const METADATA = { role: 'step', run: 'r1', step: 1, status: 'running' };
+const INSERT: Edit = {
+  op: 'insert',
+  cell: 's1',
+  after: 'agent',
+  cell_type: 'code',
+  source: 'x',
+  metadata: METADATA
+};
+const RUNNING: Edit = { op: 'metadata', cell: 's1', metadata: METADATA };
+const DONE: Edit = { op: 'metadata', cell: 's1', metadata: { ...METADATA, status: 'ok' } };
+
+function restore(fields: JSONObject, underWay = false): Edit {
+  return {
+    op: 'restore',
+    cell: 's1',
+    after: 'agent',
+    cell_type: 'code',
+    source: 'x',
+    metadata: { ...METADATA, ...fields },
+    attach: true,
+    under_way: underWay
+  };
+}
+
+function begin() {
+  const notebook = new YNotebook({ disableDocumentWideUndoRedo: true });
+  notebook.insertCells(0, [
+    { cell_type: 'code', id: 'agent', source: '%%agent' },
+    { cell_type: 'code', id: 'mine', source: '1' }
+  ]);
+  const voice = new FakeVoice();
+  const executor = new FakeExecutor();
+  const projection = new Projection(voice, notebook, executor);
+  const ran = () => executor.executed.map(({ id, codeact }) => [id, codeact]);
+  const place = (id: string) => notebook.cells.findIndex(cell => cell.getId() === id);
+  return { notebook, voice, executor, projection, ran, place };
+}
+
+describe('Projection', () => {
+  it('executes a cell with the token it was given', () => {
+    const { voice, ran } = begin();
+    voice.say(INSERT, { op: 'run', cell: 's1', token: 't' });
+    expect(ran()).toEqual([['s1', { auto: true, token: 't' }]]);
+  });
+
+  it('executes nothing that is not here', () => {
+    const { voice, ran } = begin();
+    voice.say({ op: 'run', cell: 's9', token: 't' }, { op: 'attach', cell: 's9' });
+    expect(ran()).toEqual([]);
+  });
+
+  it('looks at a restored cell that was missing, differs or still runs, and at no other', () => {
+    const { voice, ran } = begin();
+    voice.say(restore({ status: 'ok', replies: [] }));
+    expect(ran()).toEqual([['s1', { attach: true }]]);
+    voice.say(restore({ status: 'ok', replies: [] }));
+    expect(ran()).toHaveLength(1);
+    voice.say(restore({ status: 'error', replies: [] }));
+    expect(ran()).toHaveLength(2);
+    voice.say(restore({ status: 'error', replies: [] }, true));
+    expect(ran()).toHaveLength(3);
+  });
+
+  it('asks for everything anew when a message was lost', () => {
+    const { voice } = begin();
+    voice.say(INSERT);
+    voice.lose();
+    voice.say(DONE);
+    expect(voice.asked).toEqual([{ do: 'restore' }]);
+  });
+
+  it('tells the kernel what the user deleted, and what came back', async () => {
+    const { notebook, voice, ran, place } = begin();
+    voice.say(INSERT, DONE);
+    notebook.deleteCell(place('s1'));
+    await settle();
+    expect(voice.asked).toEqual([{ do: 'deleted', cells: ['s1'] }]);
+    notebook.undo();
+    await settle();
+    expect(voice.asked[1]).toEqual({ do: 'returned', cells: ['s1'] });
+    voice.say(restore({ status: 'ok' }));
+    expect(ran()).toEqual([['s1', { attach: true }]]);
+  });
+
+  it('tells nothing of a cell that the kernel took back', async () => {
+    const { voice } = begin();
+    voice.say(INSERT, { op: 'delete', cell: 's1' });
+    await settle();
+    expect(voice.asked).toEqual([]);
+  });
+
+  it('looks again at a running cell that the user moved, and tells nothing', async () => {
+    const { notebook, voice, executor, ran, place } = begin();
+    voice.say(INSERT, RUNNING);
+    notebook.moveCell(place('s1'), place('mine'));
+    await settle();
+    expect(voice.asked).toEqual([]);
+    expect(ran()).toEqual([['s1', { attach: true }]]);
+    expect(executor.executed[0]?.cell).toBe(notebook.getCell(place('s1')));
+    voice.say(DONE);
+    notebook.moveCell(place('s1'), 1);
+    await settle();
+    expect(ran()).toHaveLength(1);
+  });
+
+  it('does nothing any more once it is disposed', async () => {
+    const { notebook, voice, projection, place } = begin();
+    voice.say(INSERT);
+    projection.dispose();
+    notebook.deleteCell(place('s1'));
+    await settle();
+    expect(voice.asked).toEqual([]);
+  });
+});
