@@ -1,0 +1,96 @@
+"""SIGKILL to what is inside, at each moment: said, replaced, and nothing of it left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Session, below
+from tests.faults.conftest import LOST, UNTOLD, agent, kernel_in, step, steps_in
+from tests.faults.holdings import descriptors, of_sandbox
+from tests.scripted_server import serving
+
+WAIT = "print('in', flush=True)\nimport time\ntime.sleep(100)"
+FLOOD = "while True:\n    print('x' * 100)"
+Victim = Callable[[int], int]
+
+
+def worker(pid: int) -> int:
+    """The live kernel inside."""
+    return below(pid)[-1]
+
+
+def supervisor(pid: int) -> int:
+    """The first process inside."""
+    return below(pid)[-2]
+
+
+def first(pid: int) -> int:
+    """The process that was started outside and holds the sandbox."""
+    return below(pid)[0]
+
+
+def kill(session: Session, victim: Victim) -> None:
+    """SIGKILL; what was there for the sandbox goes, and the kernel starts another."""
+    held = of_sandbox(session.pid)
+    os.kill(victim(session.pid), signal.SIGKILL)
+    assert held.gone() == []
+
+
+def on_stream(session: Session, code: str) -> tuple[str, list[dict[str, Any]]]:
+    """Run code up to its first output."""
+    msg_id = session.client.execute(code)
+    return msg_id, session.until(msg_id, lambda m: bool(m["msg_type"] == "stream"))
+
+
+def test_while_nothing_runs(tmp_path: Path) -> None:
+    """The next cell says it, once; descriptors and processes are then as many as before."""
+    with kernel_in(tmp_path) as session:
+        session.run("x = 1")
+        before, count = descriptors(session.pid), len(below(session.pid))
+        for victim in (worker, first):
+            kill(session, victim)
+            result = session.run("'x' in globals()")
+            assert result.value == "False"
+            assert result.stream("stderr").count(UNTOLD) == 1
+            assert session.run("x = 1").stream("stderr") == ""
+        assert descriptors(session.pid) == before
+        assert len(below(session.pid)) == count
+
+
+@pytest.mark.parametrize("code", [WAIT, FLOOD], ids=["waiting", "flooding"])
+def test_in_a_cell(tmp_path: Path, code: str) -> None:
+    """The cell ends with an error that says what is lost; the next one runs in a fresh sandbox."""
+    with kernel_in(tmp_path) as session:
+        session.run("x = 'a large message is sent by a thread of its own: ' * 10_000; print(x)")
+        before = descriptors(session.pid)
+        for victim in (worker, supervisor):
+            msg_id, _ = on_stream(session, code)
+            kill(session, victim)
+            result = session.wait(msg_id)
+            assert LOST in result.error["evalue"]
+            assert "signal 9" in result.error["evalue"]
+            after = session.run("'x' in globals()")
+            assert after.value == "False"
+            assert after.stream("stderr") == ""
+        assert descriptors(session.pid) == before
+
+
+def test_in_a_step(tmp_path: Path) -> None:
+    """The run goes on: the model is told, and the journal has every step, the one that died included."""
+    with kernel_in(tmp_path) as session:
+        for victim in (worker, supervisor):
+            replies = (step("x = 1"), step(WAIT), step("final_answer('x' in globals())"))
+            with serving(*replies) as server:
+                msg_id, _ = on_stream(session, agent(server.url))
+                kill(session, victim)
+                result = session.wait(msg_id)
+                assert LOST in str(server.requests[2]["messages"][-1])
+            assert result.reply["status"] == "ok"
+            assert "False" in "".join(result.displays)
+    assert steps_in(tmp_path) == ["ok", "died", "ok"] * 2
