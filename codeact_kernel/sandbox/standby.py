@@ -41,6 +41,11 @@ class Made:
     installed: tuple[tuple[str, int], ...]
     """Each place packages are found in, and when something was last installed there (ns)."""
 
+    @property
+    def is_staged(self) -> bool:
+        """Is there a layer over a folder that takes the writes?"""
+        return any(folder.mode == "cow" for folder in self.folders)
+
 
 class Standby:
     """Owner of the one that waits. Call everything from the event loop's thread.
@@ -99,8 +104,7 @@ class Standby:
         self._drop()
 
     def _is_possible(self) -> bool:
-        policy = self._policy
-        if self._too_big or policy.staging is not None or policy.egress is not None:
+        if self._too_big or self._policy.egress is not None or self._wanted().is_staged:
             return False
         return available() >= _ROOM * self._budget
 

@@ -106,7 +106,9 @@ def test_wrong_use_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_sandbox_that_dies_is_followed_by_the_one_that_stood_by(tmp_path: Path) -> None:
     """It has imported what most notebooks use, and no other process is started for the next cell."""
-    with started(tmp_path, {"CODEACT_STANDBY": "true"}) as session:
+    # In mode cow there is none.
+    settings = {"CODEACT_STANDBY": "true", "CODEACT_WORKSPACE_MODE": "rw"}
+    with started(tmp_path, settings) as session:
         assert session.run("import sys; 'numpy' in sys.modules").value == "False"
         one = len(below(session.pid))
         for _ in range(3):  # on a busy machine it may not be done with its imports
