@@ -43,6 +43,42 @@ class Conversation:
     _counted: int = 0
     """What the provider counted for the first `_covered` turns."""
     _covered: int = 0
+    _begins: dict[int, int] = field(default_factory=dict)
+    """By step: how many turns there were before it."""
+
+    def begin(self) -> int:
+        """A step begins; its number."""
+        self._flush()
+        self.steps += 1
+        self._begins[self.steps] = len(self._turns)
+        return self.steps
+
+    def give_up(self) -> None:
+        """The step that began last never happened; its number is used again."""
+        self._begins.pop(self.steps, None)
+        self.steps -= 1
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The steps that are a part of it."""
+        return tuple(self._begins)
+
+    def before(self, step: int | None = None) -> Conversation:
+        """A copy as it was before a step began, or as it is. LookupError: it has no such step."""
+        if step is None:
+            step, end = self.steps + 1, len(self._turns)
+        else:
+            end = self._begins[step]
+        whole = end == len(self._turns)
+        return Conversation(
+            system=self.system,
+            steps=self.steps,
+            _turns=self._turns[:end],
+            _pending=list(self._pending) if whole else [],
+            _counted=self._counted if whole else 0,
+            _covered=self._covered if whole else 0,
+            _begins={number: turns for number, turns in self._begins.items() if number < step},
+        )
 
     def tell(self, text: str, images: tuple[Image, ...] = (), stub: str = "") -> None:
         """Something for the next user message. What is told before the next question is one message."""

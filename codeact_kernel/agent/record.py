@@ -42,8 +42,7 @@ class Record:
 
     def begin(self) -> None:
         """A new step."""
-        self.conversation.steps += 1
-        number = self.conversation.steps
+        number = self.conversation.begin()
         self.open = Step(number=number, cell=step_cell_id(self.run, number), replies=())
         self.emit(StepStarted(run=self.run, number=number, cell=self.open.cell))
 
@@ -65,7 +64,7 @@ class Record:
         if self.open.replies:
             self.emit(StepFinished(run=self.run, step=self.open))
         else:
-            self.conversation.steps -= 1
+            self.conversation.give_up()
         self.open = None
 
     def leave(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codeact_kernel.trace import digest
@@ -66,6 +66,12 @@ def agent_metadata(run: Run) -> dict[str, Any]:
 
 def notebook_metadata(runs: Sequence[Run]) -> dict[str, Any]:
     return {"version": VERSION, "runs": [{"id": run.id, "chain": chain(run)} for run in runs]}
+
+
+def marked(cell: Cell, stale: bool) -> Cell:
+    """The cell of a step whose effects were taken back, if `stale`; it says so and stays."""
+    plain = {key: value for key, value in cell.metadata.items() if key != "stale"}
+    return replace(cell, metadata={**plain, "stale": True} if stale else plain)
 
 
 def step_cells(run: str, step: Step) -> tuple[Cell, ...]:
@@ -138,4 +144,6 @@ def chain(run: Run) -> str:
     end: list[Any] = [link, run.outcome, run.answer]
     if run.network:
         end.append([request_record(each) for each in run.network])
+    if run.rewinds:
+        end.append([[each.taken, list(each.kept), each.to] for each in run.rewinds])
     return digest.of_json(end)

@@ -17,6 +17,7 @@ from codeact_kernel.trace.values import (
     Outcome,
     Output,
     Reply,
+    Rewind,
     Run,
     Step,
     Trace,
@@ -136,6 +137,14 @@ class NetworkUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewound:
+    """The notebook was taken back to a checkpoint, or forward again; told after the run's end."""
+
+    run: str
+    rewind: Rewind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """The run is over. `reason` is one sentence unless the outcome is an answer."""
 
@@ -159,6 +168,7 @@ Event = (
     | StepFinished
     | Noticed
     | NetworkUsed
+    | Rewound
     | RunFinished
 )
 Emit = Callable[[Event], None]
@@ -197,6 +207,8 @@ def after(run: Run, event: Event) -> Run:
             return replace(run, notices=(*run.notices, event.sentence))
         case NetworkUsed():
             return replace(run, network=(*run.network, event.request))
+        case Rewound():
+            return replace(run, rewinds=(*run.rewinds, event.rewind))
         case RunFinished():
             return replace(
                 run,

@@ -13,6 +13,7 @@ from typing import Any
 from codeact_kernel.trace.cells import (
     Cell,
     agent_metadata,
+    marked,
     notebook_metadata,
     step_cells,
     unfinished_cells,
@@ -34,6 +35,7 @@ from codeact_kernel.trace.events import (
     NetworkUsed,
     Noticed,
     ReplyGrew,
+    Rewound,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -47,7 +49,8 @@ from codeact_kernel.trace.values import Run, Status, Step
 @dataclass(slots=True, kw_only=True)
 class _Told:
     """One run as the front end knows it: `done` are the cells of finished steps below the agent
-    cell, `open` those of the step that goes on, whose code cell will have the id `cell`."""
+    cell, `open` those of the step that goes on, whose code cell will have the id `cell`; `steps` are
+    the finished steps' cells, wherever they are."""
 
     run: Run
     agent: str = ""
@@ -56,6 +59,7 @@ class _Told:
     """The cells that continued it, and their metadata."""
     done: list[Cell] = field(default_factory=list)
     open: tuple[Cell, ...] = ()
+    steps: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
 
 
 class Layout:
@@ -86,6 +90,9 @@ class Layout:
                 return (*self._show(told, ()), _header(told), _notebook(told))
             case Noticed():
                 return (_header(told),)
+            case Rewound():
+                told.agent = told.run.cell  # what is told now is told from another cell
+                return (*_mark_stale(told), _header(told), _notebook(told))
             case NetworkUsed():
                 return (_header(told), _notebook(told))
             case _:
@@ -108,7 +115,7 @@ class Layout:
     def _start(self, event: RunStarted) -> tuple[Edit, ...]:
         known = self._told.get(event.id)
         run = started(known.run if known else None, event)
-        told = self._told[event.id] = _Told(run=run)
+        told = self._told[event.id] = _Told(run=run, steps=known.steps if known else {})
         if known is None or event.cell == run.cell:
             told.done = known.done if known else []
             told.marks = known.marks if known else {}
@@ -128,6 +135,7 @@ class Layout:
         cells = step_cells(told.run.id, step)
         edits = self._show(told, cells)
         told.done.extend(cells)
+        told.steps[step.number] = cells
         told.open = ()
         observation = step.observation
         if observation is not None and observation.status is Status.NOT_RUN:
@@ -176,6 +184,21 @@ def _restored(cell: Cell, anchor: str) -> RestoreCell:
         source=cell.source,
         metadata=cell.metadata,
     )
+
+
+def _mark_stale(told: _Told) -> tuple[Edit, ...]:
+    """The marks of cells whose steps have become stale, or are so no more."""
+    edits: list[Edit] = []
+    for number, cells in told.steps.items():
+        now = tuple(marked(cell, number in told.run.stale) for cell in cells)
+        edits += (
+            SetMetadata(cell=new.id, metadata=new.metadata)
+            for old, new in zip(cells, now, strict=True)
+            if old != new
+        )
+        told.steps[number] = now
+    told.done = [marked(cell, cell.metadata["step"] in told.run.stale) for cell in told.done]
+    return tuple(edits)
 
 
 def _header(told: _Told) -> SetMetadata:

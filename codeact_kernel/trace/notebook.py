@@ -19,6 +19,7 @@ from codeact_kernel.trace.cells import (
     agent_metadata,
     chain,
     is_valid_id,
+    marked,
     notebook_metadata,
     step_cells,
 )
@@ -141,7 +142,7 @@ def _carries(run: str) -> Any:
 def _written(run: Run) -> Iterator[JSON]:
     for step in run.steps:
         for cell in step_cells(run.id, step):
-            yield _with_outputs(cell, step)
+            yield _with_outputs(marked(cell, step.number in run.stale), step)
 
 
 def _with_outputs(cell: Cell, step: Step) -> JSON:

@@ -23,6 +23,7 @@ from codeact_kernel.trace.values import (
     Outcome,
     Output,
     Reply,
+    Rewind,
     Run,
     Status,
     Step,
@@ -41,8 +42,10 @@ class Damaged(ValueError):
 def run_record(run: Run) -> JSON:
     """The run's header: all of it but its steps."""
     network = {"network": [request_record(each) for each in run.network]} if run.network else {}
+    rewinds = {"rewinds": [_rewind_record(each) for each in run.rewinds]} if run.rewinds else {}
     return {
         **network,
+        **rewinds,
         "id": run.id,
         "task": run.task,
         "added": list(run.added),
@@ -75,6 +78,7 @@ def run_of(record: Any, cell: str, steps: tuple[Step, ...]) -> Run:
         reason=_text(record, "reason"),
         notices=_texts(record, "notices"),
         network=tuple(_request(each) for each in _sequence(record, "network")),
+        rewinds=tuple(_rewind(each) for each in _sequence(record, "rewinds")),
         seconds=_number(record, "seconds"),
     )
 
@@ -100,6 +104,18 @@ def _request(record: Any) -> NetworkRequest:
         received=_whole(record, "received", 0),
         seconds=_number(record, "seconds"),
     )
+
+
+def _rewind_record(rewind: Rewind) -> JSON:
+    return {"taken": rewind.taken, "kept": list(rewind.kept), "to": rewind.to}
+
+
+def _rewind(record: Any) -> Rewind:
+    record = _mapping(record, "a rewind")
+    kept = _sequence(record, "kept")
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in kept):
+        raise Damaged("kept is not a list of numbers")
+    return Rewind(taken=_whole(record, "taken"), kept=tuple(kept), to=_text(record, "to"))
 
 
 def step_record(run: str, role: str, step: Step) -> JSON:

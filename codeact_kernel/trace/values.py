@@ -245,6 +245,16 @@ class NetworkRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewind:
+    """The state of the notebook was taken back, or forward again: of the steps up to number `taken`
+    it holds those in `kept` and no others. `to` says where to, for a reader."""
+
+    taken: int
+    kept: tuple[int, ...]
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One `%%agent` request from beginning to end. `outcome` None: it is still going on."""
 
@@ -264,7 +274,17 @@ class Run:
     """One sentence for the user when the outcome is not an answer."""
     notices: tuple[str, ...] = ()
     network: tuple[NetworkRequest, ...] = ()
+    rewinds: tuple[Rewind, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def stale(self) -> frozenset[int]:
+        """Numbers of the steps whose effects have been taken back."""
+        if not self.rewinds:
+            return frozenset()
+        last = self.rewinds[-1]
+        numbers = {step.number for step in self.steps if step.number <= last.taken}
+        return frozenset(numbers.difference(last.kept))
 
     @property
     def usage(self) -> Usage:

@@ -17,6 +17,7 @@ from codeact_kernel.trace.events import (
     OutputArrived,
     ReplyArrived,
     ReplyGrew,
+    Rewound,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -31,6 +32,7 @@ from codeact_kernel.trace.values import (
     Outcome,
     Output,
     Reply,
+    Rewind,
     Run,
     Status,
     Step,
@@ -182,6 +184,10 @@ def events_of_run(draw: st.DrawFn, run: str, cell: str) -> list[Event]:
                 seconds=draw(seconds),
             )
         )
+        if draw(st.booleans()):
+            kept = draw(st.sets(st.integers(1, number + 1), max_size=3))
+            rewind = Rewind(taken=number, kept=tuple(sorted(kept)), to=draw(texts))
+            events.append(Rewound(run=run, rewind=rewind))
     return events
 
 
