@@ -55,6 +55,10 @@ class Settings:
     """Processors code may keep busy, where control groups can limit it."""
     disk_mb: int | None = None
     """What code may add to the workspace."""
+    checkpoints: int = 10
+    """How many states of a notebook one can go back to; 0 = none."""
+    checkpoint_mb: int | None = None
+    """What they may take in memory; None: a quarter of the sandbox's."""
     preload: tuple[str, ...] = ()
     """Modules imported before the first cell asks for them."""
     pip: str = "user"
@@ -186,7 +190,10 @@ _NUMBERS = {
     "disk_mb": int,
     "net_mb": int,
     "standby_mb": int,
+    "checkpoints": int,
+    "checkpoint_mb": int,
 }
+_MAY_BE_ZERO = ("checkpoints",)
 _LISTS = {"preload": "module names", "allow_net": "hosts", "mounts": "paths", "devices": "paths"}
 
 
@@ -280,6 +287,8 @@ def _number(name: str, raw: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = -1
     cut = isinstance(raw, float) and number != raw
+    if number == 0 and name in _MAY_BE_ZERO and not (isinstance(raw, bool) or cut):
+        return 0
     if isinstance(raw, bool) or cut or not 0 < number < 1e15:
         raise SettingsError(f"{where}: {name} must be a positive number, not {raw!r}.")
     return number

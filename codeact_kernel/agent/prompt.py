@@ -7,7 +7,7 @@ message and stays there, so that every request extends the one before and can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -60,6 +60,16 @@ def continuation(said: str, steps: int) -> str:
     """What a continued run goes on with. `said` is what the user added, "" for nothing."""
     words = said.strip() or "Go on with the task from where you are."
     return f"{words}\n\nYou have {steps} more steps."
+
+
+def rewound(taken: Sequence[int], following: int) -> str:
+    """What a run is told when the person has taken the notebook to another state."""
+    steps = ", ".join(map(str, taken))
+    holds = f"what these steps did, and nothing else: {steps}" if taken else "nothing that you did"
+    return (
+        "The person took the notebook back. Its variables are those of an earlier state now; of your "
+        f"steps it holds {holds}. Your next step has the number {following}."
+    )
 
 
 def variable_lines(variables: Mapping[str, Variable]) -> list[str]:

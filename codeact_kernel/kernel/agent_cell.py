@@ -6,6 +6,7 @@ option that is misspelt is said, never taken for a part of the task.
     %%agent [options]            %agent [options] task            %agent continue [options] [words]
     the task                     %agent help
     %agent files [keep|discard PATH ...|--all]
+    %agent checkpoint [NAME]     %agent rewind [N|NAME] [--force]     %agent redo     %agent branches
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
     %agent files keep PATH ...     put it in the notebook's folder (--all: everything;
                                    --force: also over what was changed outside)
     %agent files discard PATH ...  give it up (--all: everything)
+
+    %agent checkpoint NAME         keep the state of the notebook as it is now: variables, open
+                                   databases in memory, random numbers, everything but files
+    %agent rewind [N or NAME]      take it back there, or to before the last step (each step of the
+                                   agent keeps one); --force: even if not all can be restored
+    %agent redo                    take the last rewind back
+    %agent branches                what is kept, as a tree
 
     --model NAME       the language model, "anthropic/claude-sonnet-4-6" or "replay/NOTEBOOK.ipynb"
     --steps N          at most N steps
@@ -111,6 +119,16 @@ class FilesCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointCell:
+    """Keep the state, or go to another one. `which` is a number or a name, "" for none."""
+
+    verb: str
+    """checkpoint, rewind, redo, branches."""
+    which: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustCell:
     """Show displays as they are (`trusted`), or cleaned again."""
 
@@ -124,7 +142,16 @@ class WrongCell:
     sentence: str
 
 
-Cell = PlainCell | AgentCell | ContinueCell | HelpCell | FilesCell | TrustCell | WrongCell
+Cell = (
+    PlainCell
+    | AgentCell
+    | ContinueCell
+    | HelpCell
+    | FilesCell
+    | CheckpointCell
+    | TrustCell
+    | WrongCell
+)
 
 _FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
 _LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
@@ -174,6 +201,8 @@ def _agent(whole_cell: bool, line: str, body: str) -> Cell:
         return HelpCell()
     if word == "files" and not whole_cell and (not words.split() or words.split()[0] in _DECISIONS):
         return _files(words)
+    if not whole_cell and (found := _checkpoint(word, words)) is not None:
+        return found
     if rest in ("trust display", "distrust display") and not whole_cell and not body.strip():
         return TrustCell(trusted=word == "trust")
     if word == "continue" and not whole_cell:
@@ -185,6 +214,9 @@ def _agent(whole_cell: bool, line: str, body: str) -> Cell:
     return AgentCell(task=task, options=options)
 
 
+_TAKES = {"checkpoint": 1, "rewind": 1, "redo": 0, "branches": 0}
+"""How many words these take; with more it is a task."""
+_LABEL = re.compile(r"[^\W\d_][\w-]{0,39}")
 _DECISIONS = ("list", "keep", "discard")
 
 
@@ -200,6 +232,21 @@ def _files(words: str) -> FilesCell:
     if verb != "list" and bool(paths) == ("--all" in given):
         raise UsageError(f"Say what to {verb}: paths as %agent files lists them, or --all.")
     return FilesCell(verb=verb, paths=paths, all="--all" in given, force="--force" in given)
+
+
+def _checkpoint(word: str, words: str) -> CheckpointCell | None:
+    """None: it is the beginning of a task. Raises UsageError."""
+    which = words.split()
+    force = word in ("rewind", "redo") and "--force" in which
+    if force:
+        which.remove("--force")
+    if word not in _TAKES or len(which) > _TAKES[word]:
+        return None
+    if word == "checkpoint" and which and not _LABEL.fullmatch(which[0]):
+        raise UsageError(
+            "A checkpoint's name begins with a letter and has letters, digits, - and _ (40 at most)."
+        )
+    return CheckpointCell(verb=word, which="".join(which), force=force)
 
 
 def read_options(line: str) -> tuple[Options, str]:

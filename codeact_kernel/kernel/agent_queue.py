@@ -21,6 +21,7 @@ from codeact_kernel.kernel import agent_cell, pip_cell, pip_process
 from codeact_kernel.kernel.agent_cell import (
     AgentCell,
     Cell,
+    CheckpointCell,
     ContinueCell,
     FilesCell,
     HelpCell,
@@ -193,13 +194,14 @@ class AgentQueue:
 
     def sandbox_changed(self) -> None:
         """The sandbox is ready, or refused: its grade is known."""
+        self._runner.sandbox_changed()
         self._panel.greet()
 
     def stop(self) -> bool:
         """Stop the run that is under way; False: there is none."""
         if self._task is None or self._task.done():
             return False
-        if not self._stopping:
+        if not self._stopping and not isinstance(self._cell, CheckpointCell):  # short, and whole
             self._stopping = True
             self._task.cancel()
         return True
@@ -263,6 +265,9 @@ class AgentQueue:
                 # In a thread: diffs of large files take a while. Nothing else runs meanwhile.
                 text = await asyncio.to_thread(self._relay.files.act, cell)
                 display(self._publisher, request.header, text, fenced(text))
+            case CheckpointCell():
+                text, markdown = await self._runner.rewind(cell, request.message)
+                display(self._publisher, request.header, text, markdown)
             case agent_cell.TrustCell():
                 self._relay.firewall.trusted = cell.trusted
                 self._panel.greet_all()

@@ -11,18 +11,24 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import loop
-from codeact_kernel.agent.context import Conversation
 from codeact_kernel.agent.options import Options as LoopOptions
 from codeact_kernel.agent.options import Rules
 from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel import narrowing
-from codeact_kernel.kernel.agent_cell import AgentCell, ContinueCell, Options, fill, names_in
+from codeact_kernel.kernel.agent_cell import (
+    AgentCell,
+    CheckpointCell,
+    ContinueCell,
+    Options,
+    fill,
+    names_in,
+)
 from codeact_kernel.kernel.approvals import Ask, Asking, ByRunning, gate_for
 from codeact_kernel.kernel.cell_requests import cell_id
 from codeact_kernel.kernel.journal import Journal
@@ -33,6 +39,7 @@ from codeact_kernel.kernel.panel import Comm, Panel
 from codeact_kernel.kernel.projection import Projection
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.rewinding import Kept, Rewinding, StepKeeper
 from codeact_kernel.kernel.stages import OwnRequests
 from codeact_kernel.kernel.steps import Steps
 from codeact_kernel.kernel.turnstile import Turnstile
@@ -52,16 +59,6 @@ NOTHING_TO_CONTINUE = (
     "Give the task again with %%agent."
 )
 ChooseModel = Callable[[Settings], Model]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What it takes to go on with the last run: the user's own options, and those of its cells."""
-
-    run: str
-    own: Options
-    written: Options
-    conversation: Conversation
 
 
 class WallClock:
@@ -92,8 +89,10 @@ class Runner:
         policy: Policy,
         choose_model: ChooseModel,
         journals: Path,
+        rewinding: Rewinding,
         network: Network | None = None,
     ) -> None:
+        self._rewinding = rewinding
         self._relay = relay
         self._link = link
         self._publisher = publisher
@@ -107,7 +106,6 @@ class Runner:
         self._choose_model = choose_model
         self._journals = journals
         self._network = network
-        self._kept: Kept | None = None
         self._allowed: set[str] = set()
 
     async def run(
@@ -135,28 +133,40 @@ class Runner:
         run_id = kept.run if kept is not None else uuid.uuid4().hex[:12]
         view = self._view(comm, message, client)
         asking = self._asking(comm, run_id, client, view)
+        emit = self._emitter(view, message.header)
         end = await loop.run(
             Task(text=task),
             model=model,
-            runtime=self._steps(run_id, view),
+            runtime=self._steps(run_id, view, emit),
             gate=gate_for(settings.approve, asking),
             clock=WallClock(),
             limits=Limits(steps=settings.steps, budget=settings.budget),
             options=self._loop_options(settings),
-            emit=self._emitter(view, message.header),
+            emit=emit,
             run_id=run_id,
             cell=cell_id(message),
             conversation=kept.conversation if kept is not None else None,
         )
-        self._kept = Kept(run=run_id, own=own, written=written, conversation=end.conversation)
+        self._rewinding.run_ended(
+            Kept(run=run_id, own=own, written=written, conversation=end.conversation)
+        )
         return end
+
+    def sandbox_changed(self) -> None:
+        """There is another sandbox, or none."""
+        self._rewinding.sandbox_changed()
+
+    async def rewind(self, cell: CheckpointCell, message: Incoming) -> tuple[str, str]:
+        """Carry out a cell about checkpoints: text and Markdown to show. Raises UsageError."""
+        view = self._view(self._panel.of(message), message, None)
+        return await self._rewinding.act(cell, self._emitter(view, message.header))
 
     def _to_continue(self, cell: AgentCell | ContinueCell) -> Kept | None:
         if isinstance(cell, AgentCell):
             return None
-        if self._kept is None:
+        if self._rewinding.kept is None:
             raise UsageError(NOTHING_TO_CONTINUE)
-        return self._kept
+        return self._rewinding.kept
 
     async def _allow(self, address: str, client: Incoming | None) -> None:
         """Ask once per session whether the conversation may go there. Raises UsageError."""
@@ -200,9 +210,17 @@ class Runner:
             return ByRunning(self._turnstile, self._projection, run_id)
         return None if client is None else Ask(self._relay.questions, client, view.propose)
 
-    def _steps(self, run_id: str, view: View) -> Steps:
+    def _steps(self, run_id: str, view: View, emit: Callable[[Event], None]) -> Steps:
+        def note(sentence: str) -> None:
+            emit(Noticed(run=run_id, sentence=sentence))
+
         return Steps(
-            self._relay, self._link, view.place, run=run_id, seconds=self._policy.step_seconds
+            self._relay,
+            self._link,
+            view.place,
+            run=run_id,
+            seconds=self._policy.step_seconds,
+            keeper=StepKeeper(self._rewinding.checkpoints, run_id, note),
         )
 
     def _loop_options(self, settings: Settings) -> LoopOptions:

@@ -183,11 +183,13 @@ class Kernel:
         from codeact_kernel.kernel.agent_queue import AgentQueue
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.cell_requests import CellRequests
+        from codeact_kernel.kernel.checkpoints import Checkpoints
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
         from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
         from codeact_kernel.kernel.pip_process import Pip
         from codeact_kernel.kernel.projection import Projection
+        from codeact_kernel.kernel.rewinding import Rewinding
         from codeact_kernel.kernel.turnstile import Turnstile
         from codeact_kernel.trace.layout import Layout
 
@@ -203,7 +205,15 @@ class Kernel:
         )
         layout, turnstile = Layout(), Turnstile()
         projection = Projection(self.publisher, panel, layout)
+        checkpoints = Checkpoints(
+            self.link,
+            most=self._settings.checkpoints,
+            budget=(self._settings.checkpoint_mb or self._policy.memory // MIB // 4) * MIB,
+        )
+        self.link.on_lost = checkpoints.lost
+        rewinding = Rewinding(checkpoints, self.link, self.relay.requests)
         runner = Runner(
+            rewinding=rewinding,
             relay=self.relay,
             link=self.link,
             publisher=self.publisher,

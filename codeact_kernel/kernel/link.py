@@ -71,6 +71,7 @@ class Link:
         self.on_frame: Callable[[Frame], None] = lambda frame: None
         self.on_end: Callable[[Ended], None] = lambda ended: None
         self.on_ready: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[object], None] = lambda number: None
         self.on_refused: Callable[[str], None] = lambda sentence: None
         self.state = State.STARTING
         self.refusal = ""
@@ -145,6 +146,8 @@ class Link:
             self._ready()
         elif kind == "answer":
             self._answer(frame)
+        elif kind == "lost":
+            self.on_lost(frame.head.get("number"))
         elif kind == "died":
             status = frame.head.get("status")
             self._ended(box, box.fate(status if type(status) is int else None))
@@ -214,11 +217,18 @@ class Link:
 
     async def query(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Ask the live kernel something between cells. Raises SandboxError."""
+        return await self._ask({"t": "query", "name": name}, (json.dumps(arguments).encode(),))
+
+    async def order(self, kind: str, **head: Any) -> Any:
+        """Have the sandbox make, wake or weigh checkpoints between cells. Raises SandboxError."""
+        return await self._ask({"t": kind, **head}, ())
+
+    async def _ask(self, head: dict[str, Any], parts: Sequence[Bytes]) -> Any:
         number = f"q{next(self._numbers)}"
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queries[number] = future
         try:
-            self.send({"t": "query", "id": number, "name": name}, (json.dumps(arguments).encode(),))
+            self.send({**head, "id": number}, parts)
             async with asyncio.timeout(_QUERY_SECONDS):
                 return await future
         except TimeoutError as error:

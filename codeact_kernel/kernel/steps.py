@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from codeact_kernel.agent.ports import Execution, Surroundings
 from codeact_kernel.errors import SandboxDied, SandboxError
@@ -189,6 +189,13 @@ def _error(name: str, sentence: str) -> dict[str, Any]:
     return _reply({"status": "error", "ename": name, "evalue": sentence})
 
 
+class Keeper(Protocol):
+    """Who keeps the state of the notebook before each step of one run."""
+
+    async def before_step(self, number: int, marks: Mapping[str, str]) -> None: ...
+    def step_done(self, number: int) -> None: ...
+
+
 class Steps:
     """agent.ports.Runtime for one run. `place` says under which request a step runs."""
 
@@ -200,12 +207,15 @@ class Steps:
         *,
         run: str,
         seconds: float | None,
+        keeper: Keeper,
     ) -> None:
         self._relay = relay
         self._link = link
         self._place = place
         self._run = run
         self._seconds = seconds
+        self._keeper = keeper
+        self._marks: Mapping[str, str] = {}
 
     async def execute(self, number: int, cell: str, code: str) -> Execution:
         """Run `code`. When cancelled, the code is interrupted and the Execution says so.
@@ -213,6 +223,7 @@ class Steps:
         Raises SandboxRefused when there is no sandbox any more and will be none.
         """
         await self._link.until_ready()
+        await self._keeper.before_step(number, self._marks)
         place = await self._place(cell, code)
         hint = partial(self._relay.files.hint, run=self._run)
         request = StepRequest(
@@ -226,6 +237,7 @@ class Steps:
         except asyncio.CancelledError:
             await self._stop(request)
         self._relay.files.step_over(began)
+        self._keeper.step_done(number)
         execution = request.execution
         request.forget()
         return execution
@@ -265,7 +277,9 @@ class Steps:
         except SandboxDied:
             await self._link.until_ready()
             value = await self._link.query("surroundings", {})
-        return surroundings_of(value)
+        around = surroundings_of(value)
+        self._marks = {name: variable.mark for name, variable in around.variables.items()}
+        return around
 
     async def keep(self, name: str, text: str) -> None:
         """Bind `text` to a variable inside. Raises SandboxError when that cannot be done."""

@@ -26,6 +26,8 @@ class FakeBox:
         self._on_end: Callable[[Ended], None] = lambda ended: None
         self._closed = asyncio.Event()
         self.script: Script | None = None
+        self.reasons: list[dict[str, Any]] = []
+        self.weights: dict[str, int] = {}
 
     def listen(self, on_frame: Callable[[Frame], None], on_end: Callable[[Ended], None]) -> None:
         self._on_frame, self._on_end = on_frame, on_end
@@ -44,6 +46,21 @@ class FakeBox:
             asyncio.get_running_loop().call_soon(self.script, self, head, self.sent[-1][1])
         if head["t"] == "shutdown":
             self._closed.set()
+        if head["t"] in ("checkpoint", "rewind", "weigh"):
+            asyncio.get_running_loop().call_soon(self._take_order, head)
+
+    def _take_order(self, head: dict[str, Any]) -> None:
+        """Checkpoints always succeed, and `reasons` are what they do not keep."""
+        values = {
+            "checkpoint": {
+                "taken": not any(reason["stops"] for reason in self.reasons),
+                "reasons": self.reasons,
+            },
+            "rewind": {},
+            "weigh": self.weights,
+        }
+        value = json.dumps(values[head["t"]]).encode()
+        self.say({"t": "answer", "id": head["id"], "ok": True}, value)
 
     def kill(self) -> None:
         self.killed = True
