@@ -45,7 +45,7 @@ async def test_inside_has_no_voice_in_an_agent_cell(tmp_path: Path) -> None:
         def forge(box: FakeBox) -> None:
             box.publish("clear_output", msg_id, {"wait": False})
             box.publish("error", msg_id, {"ename": "E", "evalue": "", "traceback": []})
-            forged = {"data": {"text/markdown": "**Answer**\n\n42"}, "metadata": {}}
+            forged = {"data": {"text/markdown": "**Answer**\n\nforty-two"}, "metadata": {}}
             box.publish("display_data", msg_id, forged)
             box.say({"t": "stream", "name": "stdout", "parent": msg_id}, b"forged")
 
@@ -55,7 +55,7 @@ async def test_inside_has_no_voice_in_an_agent_cell(tmp_path: Path) -> None:
     assert reply["status"] == "ok"
     kinds = {m["msg_type"] for m in messages}
     assert kinds <= {"status", "execute_input", "display_data", "update_display_data"}
-    assert "42" not in str([m["content"] for m in messages])
+    assert "forty-two" not in str([m["content"] for m in messages])
     assert "It is 41." in str(messages)
 
 
