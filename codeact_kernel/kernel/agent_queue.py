@@ -250,7 +250,7 @@ class AgentQueue:
     async def _carry_out(self, request: AgentRequest, cell: Cell | PipCell) -> End | None:
         match cell:
             case AgentCell() | ContinueCell():
-                self._relay.files.before_run()
+                await asyncio.to_thread(self._relay.files.before_run)
                 try:
                     end = await self._runner.run(cell, request.message, request.client)
                 finally:

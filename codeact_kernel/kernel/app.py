@@ -71,7 +71,7 @@ def run(
         if refusal:
             raise SandboxRefused(refusal)
         if not is_first:
-            files.between_sandboxes()
+            await asyncio.to_thread(files.between_sandboxes)
         waiting = first.pop() if is_first and first else None
         spare = standby.take() if standby is not None and not is_first else None
         if spare is not None:

@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.agent_cell import FilesCell
-from codeact_kernel.kernel.messages import Incoming
-from codeact_kernel.kernel.publisher import Publisher
-from codeact_kernel.kernel.requests import FrontRequest, Said
+from codeact_kernel.kernel.requests import Said
 from codeact_kernel.sandbox.staging import diff
 from codeact_kernel.sandbox.staging.layer import Change
-from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch, now
+from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch
 
 log = logging.getLogger(__name__)
 _SHOWN = 10
@@ -67,8 +65,9 @@ class Files:
         self._seen = workspace
 
     def before_run(self) -> None:
-        """A run of the agent begins."""
-        self.before_cell()
+        """A run of the agent begins. Slow when much was written since the last cell."""
+        self.put(self.between_cells())
+        self.refresh()
         self._of_run.clear()
 
     def after_run(self) -> str:
@@ -83,29 +82,47 @@ class Files:
         mine = [change for change in changes if change.path in self._of_run]
         return _AFTER_RUN.format(changes=diff.summary(mine, "`")) if mine else ""
 
-    def before_cell(self) -> None:
-        """Nothing runs inside, and something is about to."""
+    def between_cells(self) -> list[Change]:
+        """What the user's own code wrote since its last cell was over, for `put`."""
+        changes, _ = self._noted(None)  # it belongs to whoever ran last
+        if self._own:
+            return changes
+        self._of_run.update(change.path for change in changes)
+        return []
+
+    def refresh(self) -> None:
+        """Nothing runs inside, and something is about to: show it what was changed outside."""
         if self._staging is not None:
-            self._settle(self._staging, own=self._own)
             self._quietly(self._staging.refresh)
 
-    def own_cell_over(self, since: float | None) -> list[str]:
-        """The user's cell has ended: lines to tell them, mostly none."""
+    def own_cell_over(self, since: float | None) -> tuple[list[Change], list[str]]:
+        """The user's cell has ended: what it wrote, for `put`, and lines to tell them."""
         if self._staging is None:
-            return []
+            return [], []
         self._own = True
-        return self._settle(self._staging, own=True, since=since)
+        return self._noted(since)
+
+    def put(self, changes: Sequence[Change]) -> list[str]:
+        """Put in place what the user's own code wrote; lines to tell them. Slow for large files."""
+        if self._staging is None or not changes:
+            return []
+        try:
+            with self._lock:
+                return _notices(self._staging.put(changes))
+        except OSError as error:
+            log.warning("what is staged cannot be put in place: %s", error)
+            return [f"What this cell wrote stays staged: {error.strerror}."]
 
     def step_over(self, since: float | None = None) -> None:
-        """A step of the agent has ended, or a run begins."""
-        if self._staging is not None:
-            self._own = False
-            self._settle(self._staging, own=False, since=since)
+        """A step of the agent has ended."""
+        self._own = False
+        changes, _ = self._noted(since)
+        self._of_run.update(change.path for change in changes)
 
     def between_sandboxes(self) -> None:
-        """No sandbox is there: what is decided leaves the layer."""
+        """No sandbox is there: what is decided leaves the layer. Slow as `put` is."""
         if self._staging is not None:
-            self._settle(self._staging, own=self._own)
+            self.put(self.between_cells())
             self._quietly(self._staging.tidy)
 
     def close(self) -> None:
@@ -174,17 +191,18 @@ class Files:
             f"What is staged cannot be read: {error}. It lies in {staging.area.upper}."
         )
 
-    def _settle(self, staging: Staging, *, own: bool, since: float | None = None) -> list[str]:
+    def _noted(self, since: float | None) -> tuple[list[Change], list[str]]:
+        if self._staging is None:
+            return [], []
         try:
             with self._lock:
-                outcome = staging.settle(own=own, since=since)
+                return self._staging.note(since), []
         except TooMuch as error:
-            return [f"{error}, so nothing of it is put in place; it lies in {staging.area.upper}."]
+            where = self._staging.area.upper
+            return [], [f"{error}, so nothing of it is put in place; it lies in {where}."]
         except OSError as error:
-            log.warning("what is staged cannot be settled: %s", error)
-            return [f"What this cell wrote stays staged: {error.strerror}."]
-        self._of_run.update(outcome.noted)
-        return _notices(outcome)
+            log.warning("what is staged cannot be looked at: %s", error)
+            return [], [f"What this cell wrote stays staged: {error.strerror}."]
 
     def _quietly(self, act: Callable[[], None]) -> None:
         try:
@@ -192,49 +210,6 @@ class Files:
                 act()
         except (TooMuch, OSError) as error:
             log.warning("the staging area cannot be looked after: %s", error)
-
-
-class OwnCell(FrontRequest):
-    """A cell of the user: what it wrote is in the folder before its reply is sent.
-
-    `warning` is asked once it runs, and shown above its outputs.
-    """
-
-    def __init__(
-        self,
-        message: Incoming,
-        publisher: Publisher,
-        allow_stdin: bool,
-        files: Files,
-        warning: Callable[[], str] = str,
-    ) -> None:
-        super().__init__(message, publisher, allow_stdin)
-        self._files = files
-        self._silent = message.read_content().get("silent") is True
-        self._warning = warning
-        self._since: float | None = None
-
-    def publish(self, said: Said) -> None:
-        if self._since is None and said.type == "status":  # the first is busy
-            self._since = now()
-        super().publish(said)
-        if said.type == "execute_input" and not self._silent and (words := self._warning()):
-            self.stream("stderr", f"{words}\n")
-        if said.type == "error" and (hint := self._files.hint(said)):
-            self.stream("stderr", hint)
-
-    def reply(self, said: Said) -> None:
-        self._settle()
-        super().reply(said)
-
-    def died(self, sentence: str, running: bool) -> None:
-        if not self.answered and self._since is not None:
-            self._settle()
-        super().died(sentence, running)
-
-    def _settle(self) -> None:
-        if lines := self._files.own_cell_over(self._since):
-            self.stream("stderr", "\n".join(lines) + "\n")
 
 
 def _notices(outcome: Outcome) -> list[str]:

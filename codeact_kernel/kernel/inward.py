@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from codeact_kernel.kernel.bounded_log import BoundedLog
-from codeact_kernel.kernel.display.firewall import Firewall, note
+from codeact_kernel.kernel.display.firewall import Cleaned, Firewall, note
+from codeact_kernel.kernel.in_order import InOrder
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json
 from codeact_kernel.kernel.publisher import Publisher, reply_type
 from codeact_kernel.kernel.requests import CallRefused, Request, Requests, Said
@@ -49,7 +50,7 @@ class Inward:
     """Takes frames, finds the request each belongs to, and tells it.
 
     `owns_comm(comm_id)` says whether a comm is this kernel's own; the sandbox has no part in those.
-    `send` answers a call; `dap` takes what a debugger says.
+    `send` answers a call; `dap` takes what a debugger says; `order` does what takes long.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Inward:
         send: Callable[..., None],
         firewall: Firewall,
         dap: Callable[[Frame], None],
+        order: InOrder,
     ) -> None:
         self._requests = requests
         self._publisher = publisher
@@ -68,6 +70,7 @@ class Inward:
         self._owns_comm = owns_comm
         self._send = send
         self._firewall = firewall
+        self._order = order
         self.dropped = BoundedLog(log)
         self._told: OrderedDict[tuple[str, tuple[str, ...]], None] = OrderedDict()
         self._takes: dict[str, Callable[[Frame, Request | None], None]] = {
@@ -114,11 +117,19 @@ class Inward:
         request = request or self._requests.recent(frame.head["parent"])
         if kind.startswith("comm_") and self._forbidden(said.value):
             raise BadMessage("a comm that is not its own")
-        shown, removed = self._firewall.publish(said)
-        if shown is not None:
-            self._show(request, shown)
-        if removed:
-            self._tell(request, said, removed)
+        if self._firewall.takes_long(said):
+            self._order.work(
+                lambda: self._firewall.publish(said),
+                lambda cleaned: self._cleaned(request, said, cleaned),
+            )
+        else:
+            self._cleaned(request, said, self._firewall.publish(said))
+
+    def _cleaned(self, request: Request | None, said: Said, cleaned: Cleaned) -> None:
+        if cleaned.said is not None:
+            self._show(request, cleaned.said)
+        if cleaned.removed:
+            self._tell(request, said, cleaned.removed)
 
     def _show(self, request: Request | None, said: Said) -> None:
         if request is None:
@@ -177,7 +188,10 @@ class Inward:
             as_object(metadata)
         said = Said(kind, content, as_object(content), metadata, tuple(buffers))
         request.answered = True
-        request.reply(self._firewall.reply(said))
+        if self._firewall.takes_long(said):
+            self._order.work(lambda: self._firewall.reply(said), request.reply)
+        else:
+            request.reply(self._firewall.reply(said))
 
     def _ask(self, frame: Frame, request: Request | None) -> None:
         if request is None or request.answered or request.client is None:

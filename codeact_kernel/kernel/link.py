@@ -11,7 +11,7 @@ import itertools
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,6 +41,7 @@ class Box(Protocol):
         self, on_frame: Callable[[Frame], None], on_end: Callable[[Ended], None]
     ) -> None: ...
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None: ...
+    def hold(self, on: bool) -> None: ...
     def kill(self) -> None: ...
     def fate(self, status: int | None) -> Ended: ...
     def readings(self) -> tuple[Reading, ...]: ...
@@ -59,7 +60,8 @@ class State(Enum):
 class Link:
     """`launch(first)` gives a Sandbox; `first` is true for the one spawned before the imports.
 
-    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`. `ready_seconds`
+    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`; `heard()` waits
+    until all that an ended sandbox said has been dealt with. `ready_seconds`
     is how long the kernel inside may take to be ready once its sandbox stands.
     """
 
@@ -73,6 +75,8 @@ class Link:
         self.on_ready: Callable[[], None] = lambda: None
         self.on_lost: Callable[[object], None] = lambda number: None
         self.on_refused: Callable[[str], None] = lambda sentence: None
+        self.heard: Callable[[], Awaitable[None]] = _at_once
+        self.held = False
         self.state = State.STARTING
         self.refusal = ""
         self.grade = ""
@@ -97,6 +101,7 @@ class Link:
     async def _start(self, first: bool) -> None:
         if self._young_deaths > 1:
             await asyncio.sleep(min(_LONGEST_WAIT, 0.5 * 2 ** min(self._young_deaths - 2, 10)))
+        await self.heard()
         try:
             box: Box = await self._launch(first)
         except SandboxRefused as error:
@@ -193,6 +198,12 @@ class Link:
                 self._box.send(head, parts)
             except SandboxDied:
                 log.info("sent to a sandbox that has just ended")
+
+    def hold(self, on: bool) -> None:
+        """Read nothing more from inside, or go on."""
+        self.held = on
+        if self._box is not None:
+            self._box.hold(on)
 
     def withdraw(self) -> list[str]:
         """Take back the cells that still wait for a sandbox to start; the ids of their requests."""
@@ -310,3 +321,7 @@ class Link:
         finally:
             self._box = None
             box.kill()
+
+
+async def _at_once() -> None:
+    """Nobody has to be waited for."""

@@ -7,18 +7,21 @@ except for `metadata.codeact`, which only this kernel may write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel import information
 from codeact_kernel.kernel.debugger import Debugger
 from codeact_kernel.kernel.display.firewall import Firewall
-from codeact_kernel.kernel.files import Files, OwnCell
+from codeact_kernel.kernel.files import Files
+from codeact_kernel.kernel.in_order import InOrder
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.isolation import Isolation
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import BadMessage, Incoming, as_object, to_json
+from codeact_kernel.kernel.own_cell import OwnCell, put
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.questions import Questions
 from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
@@ -79,6 +82,7 @@ class Relay:
         self.files = files if files is not None else Files()
         self.isolation = isolation if isolation is not None else Isolation()
         self.requests = Requests()
+        self.order = InOrder(link.hold)
         self.running = Running(link, self.requests)
         self.questions = Questions(publisher)
         self.firewall = Firewall()
@@ -91,6 +95,7 @@ class Relay:
             link.send,
             self.firewall,
             self.debugger.on_frame,
+            self.order,
         )
         self._file = file
         self._stop = stop
@@ -98,9 +103,10 @@ class Relay:
         self._restarted = False
         self._untold = ""
         link.on_frame = self._from_inside
-        link.on_end = self.sandbox_ended
+        link.on_end = self._sandbox_ends
         link.on_ready = self.sandbox_ready
-        link.on_refused = self.sandbox_refused
+        link.on_refused = lambda sentence: self.order.do(partial(self.sandbox_refused, sentence))
+        link.heard = self.order.empty
         self._here: dict[str, Callable[[Incoming], None]] = {
             "kernel_info_request": self._kernel_info,
             "connect_request": self._connect,
@@ -114,6 +120,9 @@ class Relay:
         return self.agent.owns_comm(comm_id)
 
     def _from_inside(self, frame: Frame) -> None:
+        self.order.do(partial(self._hear, frame))
+
+    def _hear(self, frame: Frame) -> None:
         if frame.head["t"] != "ask":
             self.running.active(frame.head.get("parent"))
         self.inward.on_frame(frame)
@@ -144,9 +153,11 @@ class Relay:
             return
         if message.type == "execute_request":
             if not any(r.type == message.type for r in self.requests.pending.values()):
-                self.files.before_cell()
+                changes = self.files.between_cells()
+                put(self.files, self.order, changes, lambda told: None)
+                self.files.refresh()
             asks = self.allows_stdin(message)
-            cell = OwnCell(message, self.publisher, asks, self.files, self._before_cell)
+            cell = OwnCell(message, self.publisher, asks, self.files, self.order, self._before_cell)
             self.forward(cell, message)
         elif message.type in _KINDS:
             self.forward(FrontRequest(message, self.publisher, False), message)
@@ -277,23 +288,28 @@ class Relay:
         self.publisher.status("busy", message.header)
         self._stop(message, restart)
 
-    def sandbox_ended(self, ended: Ended) -> None:
-        """The sandbox is gone: everybody who waits is answered at once."""
+    def _sandbox_ends(self, ended: Ended) -> None:
+        """Whoever waits now is answered, once all that was said before has been heard."""
+        waiting = list(self.requests.pending.values())
+        self.order.do(partial(self.sandbox_ended, ended, waiting))
+
+    def sandbox_ended(self, ended: Ended, waiting: Sequence[Request]) -> None:
+        """The sandbox is gone: those who wait for it are answered at once."""
         self.debugger.forget()
         what = ended.what.rstrip(".")
         self._restarted = True
         self.firewall.forget()
         self.inward.dropped.close_count()
-        if not self._bury(f"{what}. {LOST} {ended.remedy}".rstrip()):
+        if not self._bury(f"{what}. {LOST} {ended.remedy}".rstrip(), waiting):
             self._untold = _UNTOLD.format(what=what, remedy=ended.remedy).rstrip()
-        self.publisher.status("restarting")
-        self.publisher.status("starting")
+        self.order.do(lambda: self.publisher.status("restarting"))
+        self.order.do(lambda: self.publisher.status("starting"))
 
     def sandbox_refused(self, sentence: str) -> None:
         """There is no sandbox and there will be none."""
         log.error("%s", sentence)
         self.debugger.forget()
-        for request in self.requests.drain():
+        for request in self.requests.drain(list(self.requests.pending.values())):
             self.questions.close(request)
             if isinstance(request, FrontRequest) and not request.answered:
                 request.fail("SandboxRefused", sentence)
@@ -303,15 +319,15 @@ class Relay:
         self.agent.sandbox_changed()
         self.publisher.status("idle")
 
-    def _bury(self, sentence: str) -> bool:
+    def _bury(self, sentence: str, waiting: Sequence[Request]) -> bool:
         """Whether there was a cell or step to say it in."""
-        waiting = self.requests.drain()
+        waiting = self.requests.drain(waiting)
         self.running.look()
         executes = [r for r in waiting if r.type == "execute_request" and not r.answered]
         blamed = next(iter(executes), None)
         for request in waiting:
             self.questions.close(request)
-            request.died(sentence, running=request is blamed)
+            self.order.do(partial(request.died, sentence, running=request is blamed))
         return blamed is not None
 
     def untold(self) -> str:

@@ -8,7 +8,7 @@ reply to an unknown or answered request is dropped. This table is the one owner 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.kernel.messages import EMPTY, Incoming
@@ -169,9 +169,9 @@ class Requests:
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
 
-    def drain(self) -> list[Request]:
-        """All that wait, taken out: nobody will answer them."""
-        waiting = list(self.pending.values())
+    def drain(self, among: Sequence[Request]) -> list[Request]:
+        """Those of them that still wait, taken out: nobody will answer them."""
+        waiting = [request for request in among if self.pending.get(request.id) is request]
         for request in waiting:
             self.finish(request)
         return waiting

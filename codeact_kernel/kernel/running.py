@@ -19,6 +19,8 @@ from codeact_kernel.sandbox.ended import Cause, Ended
 GRACE = 2.0
 LONGEST_PAUSE = 1800.0
 """Seconds for which one request's clock may stand still in all."""
+_PATIENCE = 10
+"""So many times the grace is given again while we ourselves are behind with what came from inside."""
 _AFTER_ASKING = 1.0
 """What was written just before the question may arrive just after it."""
 LOST = "All variables are lost; a fresh sandbox is starting."
@@ -40,6 +42,7 @@ class Running:
         self._pause_end: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._stopping: Request | None = None
+        self._patience = 0
 
     def look(self) -> None:
         """Something was sent, is over, or can run now: whose turn is it? Its clock starts once."""
@@ -86,6 +89,7 @@ class Running:
         target = self.current or self._requests.first_comm
         if target is not None and target is not self._stopping:
             self._stopping = target
+            self._patience = _PATIENCE
             self._end_grace()
             self._grace = asyncio.get_running_loop().call_later(
                 self._grace_seconds, self._insist, target
@@ -102,6 +106,12 @@ class Running:
             self.interrupt()
 
     def _insist(self, request: Request) -> None:
+        if self._link.held and self._patience > 0:  # that it is over may not have been heard yet
+            self._patience -= 1
+            self._grace = asyncio.get_running_loop().call_later(
+                self._grace_seconds, self._insist, request
+            )
+            return
         self._grace = self._stopping = None
         if self._requests.pending.get(request.id) is request:
             timed_out = self._limit_hit and request is self.current

@@ -217,6 +217,15 @@ class Sandbox:
         else:
             self._loop.add_reader(self._socket, self._readable)
 
+    def hold(self, on: bool) -> None:
+        """Read nothing more until told to go on; what it wants to say then waits inside."""
+        if self._on_end is None or self._ended.done():
+            return
+        if on:
+            self._loop.remove_reader(self._socket)
+        else:
+            self._loop.add_reader(self._socket, self._readable)
+
     def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> None:
         """Send a frame, in order, without waiting. Raises SandboxDied, BadFrame."""
         if self._ended.done():

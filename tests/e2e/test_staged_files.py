@@ -71,6 +71,16 @@ def test_own_cells_write_and_steps_are_staged_until_kept(kernel: Session, folder
     assert "Say what to keep" in kernel.run("%agent files keep").error["evalue"]
 
 
+def test_a_large_file_is_there_when_its_cell_is_over(kernel: Session, folder: Path) -> None:
+    """It is copied beside the loop, and the reply comes after it; also when the cell kills Python."""
+    write = "open('{}', 'wb').write(bytes(20 << 20))"
+    assert kernel.run(write.format("large.bin")).reply["status"] == "ok"
+    assert (folder / "large.bin").stat().st_size == 20 << 20
+    died = kernel.run(f"{write.format('last.bin')}; import os; os.kill(os.getpid(), 9)")
+    assert died.reply["ename"] == "SandboxDied"
+    assert (folder / "last.bin").stat().st_size == 20 << 20
+
+
 def test_a_step_cannot_keep_what_it_wrote(kernel: Session, folder: Path) -> None:
     """`%agent files keep` counts only as a cell of a client, never as code of a step."""
     code = "open('x.txt', 'w').write('x')"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from codeact_kernel.kernel import dap
 from codeact_kernel.kernel.display.firewall import Firewall
+from codeact_kernel.kernel.in_order import InOrder
 from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.publisher import Publisher
@@ -53,6 +54,13 @@ class Connection:
             assert self.replies == 1
 
 
+class AtOnce(InOrder):
+    """Without a loop nothing is done beside it."""
+
+    def work(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        then(work())
+
+
 class Bench:
     """One pending cell of a client, one pending step of an agent; `feed` is the sandbox."""
 
@@ -78,6 +86,7 @@ class Bench:
             lambda head, parts=(): self.sent.append(head),
             Firewall(),
             lambda frame: self.dap.append(dap.read(frame.parts[0])),
+            AtOnce(lambda on: None),
         )
         self._decoder = Decoder(max_frame=1 << 20)
 

@@ -22,6 +22,7 @@ class FakeBox:
         self._ready = ready
         self.sent: list[tuple[dict[str, Any], tuple[bytes, ...]]] = []
         self.killed = False
+        self.held = False
         self._on_frame: Callable[[Frame], None] = lambda frame: None
         self._on_end: Callable[[Ended], None] = lambda ended: None
         self._closed = asyncio.Event()
@@ -61,6 +62,9 @@ class FakeBox:
         }
         value = json.dumps(values[head["t"]]).encode()
         self.say({"t": "answer", "id": head["id"], "ok": True}, value)
+
+    def hold(self, on: bool) -> None:
+        self.held = on
 
     def kill(self) -> None:
         self.killed = True

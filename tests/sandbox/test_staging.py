@@ -53,12 +53,12 @@ def test_the_users_own_writes_are_put_in_place_and_a_steps_are_not(
     """Who wrote is who ran; what a step wrote waits, also when the user's next cell is over."""
     staging = Staging(place)
     (upper / "agent.txt").write_text("by the agent")
-    staging.settle(own=False)
+    staging.note()
     (upper / "mine.txt").write_text("mine")
     (upper / "made").mkdir()
     (upper / "made/deep.txt").write_text("deep")
     white_out(upper / "sub/old.txt")
-    outcome = staging.settle(own=True)
+    outcome = staging.put(staging.note())
     assert set(outcome.done) == {"mine.txt", "made", "made/deep.txt", "sub/old.txt"}
     assert (folder / "made/deep.txt").read_text() == "deep"
     assert not (folder / "sub/old.txt").exists()
@@ -71,7 +71,7 @@ def test_decisions_outlive_the_kernel(place: Area, upper: Path, folder: Path) ->
     for name in ("keep", "drop", "wait"):
         (upper / name).write_text(name)
     staging = Staging(place)
-    staging.settle(own=False)
+    staging.note()
     assert staging.keep(["keep"]).done == ("keep",)
     assert staging.discard(["drop"]).done == ("drop",)
     again = Staging(place)
@@ -89,7 +89,7 @@ def test_what_was_changed_outside_is_not_overwritten_unless_forced(
     """The user's editor wins until the user says otherwise."""
     staging = Staging(place)
     (upper / "data.csv").write_text("staged")
-    staging.settle(own=False)
+    staging.note()
     (folder / "data.csv").write_text("edited by hand")
     outcome = staging.keep()
     assert outcome.done == ()
@@ -106,7 +106,8 @@ def test_a_change_outside_while_the_cell_ran_counts_as_a_conflict(
     began = now()
     (folder / "data.csv").write_text("edited meanwhile")
     (upper / "data.csv").write_text("by the cell")
-    outcome = Staging(place).settle(own=True, since=began)
+    staging = Staging(place)
+    outcome = staging.put(staging.note(began))
     assert outcome.done == ()
     assert (folder / "data.csv").read_text() == "edited meanwhile"
 
@@ -148,7 +149,7 @@ def test_protected_names_are_never_put_in_place_by_themselves(
         (upper / name).write_text("x")
         assert protected.is_protected(name)
     staging = Staging(place)
-    staging.settle(own=True)
+    staging.put(staging.note())
     for outcome in (staging.keep(), staging.keep(force=True)):
         refused = dict(outcome.refused)
         assert all("protected" in refused[name] for name in names)
@@ -169,7 +170,7 @@ def test_no_link_is_followed_on_the_way_in(place: Area, upper: Path, folder: Pat
     (upper / "way/victim").write_text("overwritten")
     (upper / "direct").write_text("overwritten")
     staging = Staging(place)
-    staging.settle(own=True)
+    staging.put(staging.note())
     staging.keep(force=True)
     assert (outside / "victim").read_text() == "safe"
     assert os.listdir(outside) == ["victim"]
@@ -238,7 +239,7 @@ def test_a_discarded_change_is_undone_at_once(place: Area, upper: Path, folder: 
     """The file code sees has the folder's content again, and is not listed any more."""
     (upper / "data.csv").write_text("nonsense")
     staging = Staging(place)
-    staging.settle(own=False)
+    staging.note()
     assert staging.discard().done == ("data.csv",)
     assert (upper / "data.csv").read_text() == "a,b\n1,2\n"
     assert acts(staging) == {}
@@ -248,13 +249,13 @@ def test_kept_files_follow_what_is_edited_outside(place: Area, upper: Path, fold
     """The layer's copy does not hide the user's later edits from code."""
     staging = Staging(place)
     (upper / "data.csv").write_text("from the cell")
-    assert staging.settle(own=True).done == ("data.csv",)
+    assert staging.put(staging.note()).done == ("data.csv",)
     (folder / "data.csv").write_text("edited later")
     staging.refresh()
     assert (upper / "data.csv").read_text() == "edited later"
     assert acts(staging) == {}
     (upper / "data.csv").write_text("and again")
-    assert staging.settle(own=True).done == ("data.csv",)
+    assert staging.put(staging.note()).done == ("data.csv",)
     assert (folder / "data.csv").read_text() == "and again"
 
 
@@ -267,7 +268,7 @@ def test_too_much_is_said_and_not_walked_through(
         deep = deep / "d"
         deep.mkdir()
     with pytest.raises(layer.TooMuch):
-        Staging(place).settle(own=True)
+        Staging(place).note()
 
 
 def test_diffs_are_text_that_nothing_obeys(place: Area, upper: Path, folder: Path) -> None:

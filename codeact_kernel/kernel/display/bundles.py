@@ -20,7 +20,8 @@ _SAID = {
 }
 _OF_TYPE = frozenset({"width", "height", "unconfined", "needs_background", "expanded", "root"})
 _NOT_OURS = frozenset({"codeact", "isolated", "trusted", "embed_options"})
-_LARGEST = 30_000_000
+_LARGEST = 10_000_000
+"""Characters of a text that are cleaned: some 4 s of a thread."""
 
 
 def clean_data(data: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
@@ -61,7 +62,7 @@ def _clean(mime: str, value: Any) -> Cleaned:
         if not isinstance(text, str):
             return None, frozenset({f"{mime} (not a text)"})
         if len(text) > _LARGEST and mime != "text/plain":
-            return None, frozenset({f"{mime} (too large)"})
+            return None, frozenset({f"{mime} (more than {_LARGEST // 1_000_000} MB)"})
         return cleaner(terminal.clean(text))
     if json_types.is_known(mime):
         return json_types.clean(mime, value)

@@ -26,6 +26,10 @@ TRUSTED = (
 DISTRUSTED = "Displays are cleaned again. What was shown before stays as it is."
 _BUNDLES = frozenset({"display_data", "update_display_data", "execute_result"})
 _LISTED = 8
+_LONG = 200_000
+"""Characters that are cleaned in some 50 ms."""
+_QUICK = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Types that are only looked through."""
 
 
 class Cleaned(NamedTuple):
@@ -55,6 +59,15 @@ class Firewall:
     def prompt(self, text: str) -> str:
         """The question of `input()`."""
         return text if self.trusted else terminal.clean(text)
+
+    def takes_long(self, said: Said) -> bool:
+        """Whether cleaning it could hold the event loop up: then it belongs in a thread."""
+        if self.trusted or len(said.content) < _LONG:
+            return False
+        data = said.value.get("data")
+        return not isinstance(data, dict) or any(
+            _is_long(data[mime]) for mime in data.keys() - _QUICK
+        )
 
     def publish(self, said: Said) -> Cleaned:
         """An iopub message."""
@@ -133,6 +146,10 @@ def note(removed: tuple[str, ...]) -> Said:
     )
     value = {"data": {"text/plain": text}, "metadata": {}, "transient": {}}
     return Said("display_data", to_json(value), value)
+
+
+def _is_long(value: object) -> bool:
+    return not isinstance(value, str) or len(value) > _LONG
 
 
 def _bundles() -> ModuleType:

@@ -1,8 +1,8 @@
 """Decide about what is staged: list it, keep it, discard it.
 
-Rule: the outer side's one way to what code wrote in mode cow. `settle` is called when nothing runs
-inside or one request is just over, and attributes what is new to it; `keep` and `discard` only ever
-come from the user. Nothing raises for what the layer holds: what cannot be done is refused, by name.
+Rule: the outer side's one way to what code wrote in mode cow. `note` is called when nothing runs
+inside or one request is just over, and says what is new; `put` only with what the user's own code
+wrote; `keep` and `discard` only ever come from the user. Nothing raises for what the layer holds: what cannot be done is refused, by name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _SLACK = 0.02
 """Seconds by which the clock of files may be behind ours."""
 MAX_AT_ONCE = 4 << 30
 """Bytes that one cell's end puts in place."""
+MAX_REFRESHED = 64 << 20
+"""Bytes of a file that is brought up to date while the kernel lives; a larger one when it restarts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,6 @@ class Outcome:
 
     done: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
-    noted: tuple[str, ...] = ()
-    """What was new and stays staged."""
 
 
 class Staging:
@@ -47,8 +47,8 @@ class Staging:
         """The workspace."""
         return self._folder
 
-    def settle(self, *, own: bool, since: float | None = None) -> Outcome:
-        """Take note of what is new; when it was the user's `own` cell, put it in place.
+    def note(self, since: float | None = None) -> list[Change]:
+        """Take note of what is new, and say what of it would change the folder.
 
         `since` is when the cell began (time.time). Raises TooMuch, OSError.
         """
@@ -56,15 +56,18 @@ class Staging:
         book = self._ledger
         new = [path for path, entry in entries.items() if book.seen.get(path) != entry.stamp]
         if not new and len(book.seen) == len(entries):
-            return Outcome()
+            return []
         with Tree(self._folder) as tree:
             self._note(tree, entries, new, since)
-            outcome = Outcome()
-            if not own:
-                outcome = Outcome(noted=tuple(new))
-            elif new:
-                changes = [c for c in self._pending(tree, entries) if c.path in set(new)]
-                outcome = self._keep(tree, changes, force=False, told=False)
+            fresh = set(new)
+            found = [c for c in self._pending(tree, entries) if c.path in fresh] if new else []
+        self._save()
+        return found
+
+    def put(self, changes: Sequence[Change]) -> Outcome:
+        """Put in place what the user's own cell wrote. Slow for large files. Raises OSError."""
+        with Tree(self._folder) as tree:
+            outcome = self._keep(tree, changes, force=False, told=False)
         self._save()
         return outcome
 
@@ -131,6 +134,7 @@ class Staging:
                 return
             entries = layer.scan(self.area.upper)
             fresh = [path for path in stale if self._is_as_kept(path, entries)]
+            fresh = [path for path in fresh if _size(tree, path) <= MAX_REFRESHED]
             fresh = [path for path in fresh if not place.restore(upper, tree, path)]
             entries = layer.scan(self.area.upper)
             for path in set(fresh) & entries.keys():
@@ -246,7 +250,7 @@ class Staging:
 
 
 def now() -> float:
-    """What `settle` calls `since`."""
+    """What `note` calls `since`."""
     return time.time()
 
 
@@ -264,6 +268,11 @@ def _chosen(
         if not any(c.path == name or c.path.startswith(f"{name}/") for c in chosen)
     ]
     return chosen, tuple(unknown)
+
+
+def _size(tree: Tree, path: str) -> int:
+    found = tree.stat(path)
+    return 0 if found is None else found.st_size
 
 
 def _above(path: str) -> list[str]:

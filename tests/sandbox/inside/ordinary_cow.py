@@ -36,7 +36,8 @@ async def main() -> None:
     sandbox.send({"t": "run"}, (PROGRAM.encode(),))
     reply = json.loads(await asyncio.wait_for(answers.get(), 30))
     before = sorted(os.listdir(workspace))
-    outcome = Staging(area).settle(own=True)
+    staging = Staging(area)
+    outcome = staging.put(staging.note())
     sandbox.kill()
     seen = {
         "workspace": sandbox.report.workspace,
