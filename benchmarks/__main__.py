@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import memory, output, round_trip, standby, start
+from benchmarks import checkpoints, memory, output, round_trip, standby, start
 from benchmarks.kernels import specs
 from benchmarks.rows import HEAD, Figure, Row, line
 
@@ -15,6 +15,7 @@ ROWS: dict[str, Callable[[bool], Iterator[Row | Figure]]] = {
     "output": output.rows,
     "standby": standby.rows,
     "memory": memory.rows,
+    "checkpoints": checkpoints.rows,
 }
 
 

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 ROWS = 200
 """Checkpoints that are remembered, most of them gone."""
 _WEIGH_SECONDS = 2.0
+_QUIET_SECONDS = 1.0
+"""Weighing makes each of them run: not while a person or a step waits for a fork."""
 _MARKS = 500
 OFF = "Checkpoints are switched off: the setting checkpoints is 0."
 GONE = "{which} is gone: {why}. %agent branches lists what is there."
@@ -276,6 +278,7 @@ class Checkpoints:
 
     async def _weigh(self) -> None:
         try:
+            await asyncio.sleep(_QUIET_SECONDS)
             await self.weigh()
         except SandboxError as error:
             log.info("the checkpoints could not be weighed: %s", error)

@@ -121,3 +121,22 @@ def test_fifty_trivial_steps_stay_cheap() -> None:
         )
         made.tell(shown.text, stub=stub(number))
     assert sent / 4 < 100_000
+
+
+def test_a_conversation_can_be_cut_before_a_step() -> None:
+    """Before step 2 there is what step 1 brought and not what was asked; numbers are not used twice."""
+    made = Conversation(system="s")
+    made.tell("Task")
+    for number in (1, 2, 3):
+        assert made.begin() == number
+        made.messages()
+        made.hear(f"reply {number}", Usage(input_tokens=9, output_tokens=1))
+        made.tell(f"observation {number}")
+    cut = made.before(2)
+    assert [m.text for m in cut.messages()] == ["s", "Task", "reply 1", "observation 1"]
+    assert (cut.taken, cut.steps, cut.begin()) == ((1,), 3, 4)
+    assert made.before().messages() == made.messages()
+    assert made.taken == (1, 2, 3)
+    made.begin()
+    made.give_up()
+    assert (made.taken, made.steps) == ((1, 2, 3), 3)

@@ -7,6 +7,7 @@ import pytest
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.agent_cell import (
     AgentCell,
+    CheckpointCell,
     ContinueCell,
     HelpCell,
     Options,
@@ -123,3 +124,32 @@ def test_overrides_are_checked_like_options() -> None:
     for wrong in ({"steps": "x"}, {"unknown": 1}, {"vision": "yes"}, {"model": 3}):
         with pytest.raises(UsageError):
             options_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "cell"),
+    [
+        ("%agent checkpoint clean", CheckpointCell(verb="checkpoint", which="clean")),
+        ("%agent checkpoint", CheckpointCell(verb="checkpoint")),
+        ("%agent rewind", CheckpointCell(verb="rewind")),
+        ("%agent rewind 3 --force", CheckpointCell(verb="rewind", which="3", force=True)),
+        ("%agent redo --force", CheckpointCell(verb="redo", force=True)),
+        ("%agent branches", CheckpointCell(verb="branches")),
+    ],
+)
+def test_checkpoints_are_verbs(code: str, cell: CheckpointCell) -> None:
+    """Each with at most one number or name."""
+    assert read(code) == cell
+
+
+@pytest.mark.parametrize(
+    "code", ["%agent rewind the tape to 3", "%agent redo it", "%%agent\nrewind"]
+)
+def test_more_words_are_a_task(code: str) -> None:
+    """Who writes a sentence gives a task, even when it begins with a verb of ours."""
+    assert isinstance(read(code), AgentCell)
+
+
+def test_a_checkpoints_name_is_no_number() -> None:
+    """Numbers are the table's own."""
+    assert isinstance(read("%agent checkpoint 3"), WrongCell)

@@ -28,6 +28,7 @@ from codeact_kernel.trace.events import (
     CodeStarted,
     Event,
     ReplyGrew,
+    Rewound,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -42,6 +43,7 @@ from codeact_kernel.trace.values import (
     Observation,
     Outcome,
     Reply,
+    Rewind,
     Status,
     Step,
 )
@@ -248,3 +250,18 @@ def test_a_thought_says_which_step_speaks(thought: str, source: str) -> None:
     """A reader tells the agent's prose from the author's, and a heading or list stays one."""
     step = Step(number=4, cell="c4", replies=(REPLY,), thought=thought, code="1")
     assert step_cells("r", step)[0].source == source
+
+
+def test_steps_that_were_taken_back_are_marked_and_stay() -> None:
+    """A rewind marks the cells of the steps that count no more, going forward again takes the marks off."""
+    layout = Layout()
+    begun(layout)
+    for number in (1, 2):
+        step = Step(number=number, cell=f"c{number}", replies=(), code="x")
+        layout.edits(StepFinished(run="r", step=step))
+    back = layout.edits(Rewound(run="r", rewind=Rewind(taken=2, kept=(1,), to="there")))
+    marks = {e.cell: e.metadata.get("stale", False) for e in back if isinstance(e, SetMetadata)}
+    assert marks == {"c2": True, "a": False}
+    forward = layout.edits(Rewound(run="r", rewind=Rewind(taken=2, kept=(1, 2), to="back")))
+    marks = {e.cell: e.metadata.get("stale", False) for e in forward if isinstance(e, SetMetadata)}
+    assert marks == {"c2": False, "a": False}
