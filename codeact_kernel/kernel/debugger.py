@@ -212,14 +212,19 @@ class Debugger:
     # -- requests that are more than passed on -----------------------------------------------
 
     async def _set_breakpoints(self, request: dap.Request) -> Body:
+        self._check_attached()
+        path = str(request.arguments["source"]["path"])
+        lines = max(
+            (each["line"] for each in request.arguments.get("breakpoints") or ()), default=0
+        )
+        await self._ask("kernel", "expectCell", {"path": path, "lines": lines})
         body = await self._ask_pydevd(request)
         places = body.get("breakpoints")
-        lines = [
+        self._breakpoints[path] = [
             {"line": each["line"]}  # pydevd may have moved it
             for each in (places if isinstance(places, list) else ())
             if isinstance(each, dict) and type(each.get("line")) is int
         ]
-        self._breakpoints[str(request.arguments["source"]["path"])] = lines
         return body
 
     async def _all_threads(self, request: dap.Request) -> Body:

@@ -14,6 +14,7 @@ from ipykernel.compiler import XCachingCompiler, get_file_name, get_tmp_director
 FOLDER = get_tmp_directory()
 MAX_CELL = 4 * 1024 * 1024
 """Characters of a cell that is written for the debugger."""
+_MAX_LINES = 100_000
 
 
 def name_of(code: str) -> str:
@@ -26,12 +27,26 @@ def write(code: str) -> str:
     """Write a cell's source where a debugger looks for it; the path. Raises OSError, ValueError."""
     if len(code) > MAX_CELL:
         raise ValueError("the cell is too long for a breakpoint")
-    path = Path(name_of(code))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+    path = name_of(code)
+    with open(_open(path, os.O_TRUNC), "w", encoding="utf-8") as file:
         file.write(code)
-    return str(path)
+    return path
+
+
+def expect(path: str, lines: int) -> None:
+    """See that a cell's file is there, if `path` is one, with so many lines that can be stopped at.
+
+    After a restart front ends set their breakpoints again and do not say the cells' sources again;
+    pydevd looks into the file for where a breakpoint can be. What runs is compiled from the cell.
+    """
+    if Path(path).parent == Path(FOLDER) and not Path(path).exists():
+        with open(_open(path, os.O_EXCL), "w", encoding="utf-8") as file:
+            file.write("pass\n" * min(lines, _MAX_LINES))
+
+
+def _open(path: str, flags: int) -> int:
+    Path(FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags, 0o600)
 
 
 class CellCompiler(XCachingCompiler):

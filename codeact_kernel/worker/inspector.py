@@ -31,6 +31,7 @@ class Inspector:
         self._variables: Any = None
         self._answers: dict[str, Callable[[Arguments], Body]] = {
             "dumpCell": self._dump_cell,
+            "expectCell": self._expect_cell,
             "source": self._source,
             "inspectVariables": self._inspect,
             "variables": self._children,
@@ -55,6 +56,10 @@ class Inspector:
 
     def _dump_cell(self, arguments: Arguments) -> Body:
         return {"sourcePath": cell_files.write(str(arguments["code"]))}
+
+    def _expect_cell(self, arguments: Arguments) -> Body:
+        cell_files.expect(str(arguments["path"]), int(arguments["lines"]))
+        return {}
 
     def _source(self, arguments: Arguments) -> Body:
         path = Path(str(arguments["source"]["path"]))

@@ -189,10 +189,11 @@ def test_without_a_debugger_requests_are_answered(kernel: Session) -> None:
 
 
 def test_the_sandbox_takes_the_debugger_along(fresh: Session) -> None:
-    """When the sandbox ends at a breakpoint the session is over, and the next one can be debugged."""
+    """When the sandbox ends at a breakpoint the session is over, and the next one can be debugged,
+    with breakpoints in cells whose source nobody has said again."""
     debugging = Debugging(fresh)
     debugging.attach()
-    debugging.break_at(CODE, 3)
+    path = debugging.break_at(CODE, 3)
     msg_id, (frame, *_) = debugging.stop_in(CODE)
     gone = debugging.ask(
         "evaluate", expression="__import__('os')._exit(3)", frameId=frame["id"], context="repl"
@@ -201,7 +202,7 @@ def test_the_sandbox_takes_the_debugger_along(fresh: Session) -> None:
     assert fresh.wait(msg_id).reply["ename"] == "SandboxDied"
     assert debugging.body("debugInfo")["isStarted"] is False
     debugging.attach()
-    debugging.break_at(CODE, 3)
+    debugging.body("setBreakpoints", source={"path": path}, breakpoints=[{"line": 3}])
     msg_id, _ = debugging.stop_in(CODE)
     debugging.body("continue", threadId=1)
     assert fresh.wait(msg_id).value == "5"
