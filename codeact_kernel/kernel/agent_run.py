@@ -39,7 +39,7 @@ from codeact_kernel.kernel.panel import Comm, Panel
 from codeact_kernel.kernel.projection import Projection
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
-from codeact_kernel.kernel.rewinding import Kept, Rewinding, StepKeeper
+from codeact_kernel.kernel.rewinding import Kept, Rewinding
 from codeact_kernel.kernel.stages import OwnRequests
 from codeact_kernel.kernel.steps import Steps
 from codeact_kernel.kernel.turnstile import Turnstile
@@ -220,7 +220,7 @@ class Runner:
             view.place,
             run=run_id,
             seconds=self._policy.step_seconds,
-            keeper=StepKeeper(self._rewinding.checkpoints, run_id, note),
+            keeper=self._rewinding.keeper(run_id, note),
         )
 
     def _loop_options(self, settings: Settings) -> LoopOptions:

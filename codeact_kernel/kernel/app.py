@@ -184,6 +184,7 @@ class Kernel:
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.cell_requests import CellRequests
         from codeact_kernel.kernel.checkpoints import Checkpoints
+        from codeact_kernel.kernel.file_past import FilePast
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
         from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
@@ -211,7 +212,9 @@ class Kernel:
             budget=(self._settings.checkpoint_mb or self._policy.memory // MIB // 4) * MIB,
         )
         self.link.on_lost = checkpoints.lost
-        rewinding = Rewinding(checkpoints, self.link, self.relay.requests)
+        folder = str(self._policy.workspace.resolve()) if self._policy.workspace else ""
+        past = FilePast(self.relay.files, self.link.query, folder)
+        rewinding = Rewinding(checkpoints, past, self.link, self.relay.requests, self.relay.files)
         runner = Runner(
             rewinding=rewinding,
             relay=self.relay,

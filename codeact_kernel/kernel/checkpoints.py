@@ -109,6 +109,11 @@ class Checkpoints:
         """All that are remembered, oldest first."""
         return tuple(self._rows.values())
 
+    @property
+    def kept(self) -> frozenset[int]:
+        """The numbers of those one can go back to."""
+        return frozenset(row.number for row in self.rows if row.state is State.KEPT)
+
     def table(self) -> list[dict[str, Any]]:
         """The rows as JSON, for a panel; `here` marks the one that the present state came from."""
         return [

@@ -170,6 +170,25 @@ class Files:
         except (TooMuch, OSError) as error:
             raise self._unreadable(staging, error) from None
 
+    def undecided(self) -> tuple[dict[str, Change], frozenset[str]]:
+        """What is staged and undecided by path, and all that is staged; nothing where nothing can be."""
+        if self._staging is None or self._seen != "cow":
+            return {}, frozenset()
+        try:
+            with self._lock:
+                return self._staging.staged()
+        except (TooMuch, OSError) as error:
+            log.warning("what is staged cannot be looked at: %s", error)
+            return {}, frozenset()
+
+    def content(self, path: str, *, staged: bool, most: int) -> bytes | None:
+        """What is in a staged file, or in the one it would replace; None when that cannot be read."""
+        try:
+            with self._lock:
+                return self._require().read(path, staged=staged, most=most)
+        except (UsageError, OSError):
+            return None
+
     def decide(self, verb: str, paths: Sequence[str], force: bool) -> Outcome:
         """Keep or discard these paths. Raises UsageError as `staged` does."""
         staging = self._require()

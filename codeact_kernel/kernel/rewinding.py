@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from codeact_kernel.errors import SandboxError, UsageError
 from codeact_kernel.kernel import branches, obstacles
 from codeact_kernel.kernel.agent_cell import CheckpointCell, Options
 from codeact_kernel.kernel.checkpoints import Checkpoint, Checkpoints, Progress, State, changed
+from codeact_kernel.kernel.file_past import FilePast
+from codeact_kernel.kernel.files import Files
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.requests import Request, Requests
 from codeact_kernel.kernel.steps import surroundings_of
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 _NAMES = 10
 _LEFT_BEHIND = "The notebook was taken back before this was answered."
 FILES = "Files are as they are now."
+OTHER_FILES = "All other files are as they are now."
 NOT_ALL = "{what} Nothing has been done. {how} does it all the same: then that is lost, or stays as it is."
 
 
@@ -48,8 +52,11 @@ class Kept:
 class StepKeeper:
     """steps.Keeper for one run. `note` tells the user why there is no checkpoint, once for each reason."""
 
-    def __init__(self, checkpoints: Checkpoints, run: str, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, past: FilePast, run: str, note: Callable[[str], None]
+    ) -> None:
         self._checkpoints = checkpoints
+        self._past = past
         self._run = run
         self._note = note
         self._noted: set[str] = set()
@@ -59,7 +66,8 @@ class StepKeeper:
         if not self._checkpoints.on:
             return
         try:
-            await self._checkpoints.take("step", marks, run=self._run, step=number)
+            row = await self._checkpoints.take("step", marks, run=self._run, step=number)
+            await asyncio.to_thread(self._past.keep, row.number, self._checkpoints.kept)
         except UsageError as error:
             if str(error) not in self._noted:
                 self._noted.add(str(error))
@@ -75,15 +83,23 @@ class StepKeeper:
 class Rewinding:
     """Owner of `kept`, the run that can be continued, and of what that was at each checkpoint."""
 
-    def __init__(self, checkpoints: Checkpoints, link: Link, requests: Requests) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, past: FilePast, link: Link, requests: Requests, files: Files
+    ) -> None:
         self.checkpoints = checkpoints
+        self.past = past
         self.kept: Kept | None = None
         self._link = link
         self._requests = requests
+        self._files = files
         self._then: dict[int, Kept | None] = {}
         self._taken: dict[str, int] = {}
 
     # -- runs -------------------------------------------------------------------------------
+
+    def keeper(self, run: str, note: Callable[[str], None]) -> StepKeeper:
+        """Keeps the state before each step of this run."""
+        return StepKeeper(self.checkpoints, self.past, run, note)
 
     def run_ended(self, kept: Kept) -> None:
         """This run can be continued, from here or from before any of its steps."""
@@ -144,7 +160,8 @@ class Rewinding:
         self._recall(row)
         for event in self._rewound(before, row):
             emit(event)
-        return "\n".join(_told(row, left, doubts))
+        files = await self.past.restore(row.number)
+        return "\n".join((*_told(row, left, doubts), *files, OTHER_FILES if files else FILES))
 
     async def _leave(self, row: Checkpoint) -> tuple[Checkpoint | None, str]:
         """The present state as a checkpoint, or why there is none."""
@@ -158,7 +175,9 @@ class Rewinding:
             return await self.checkpoints.take(kind, {})  # says that they are off
         around = surroundings_of(await self._link.query("surroundings", {}))
         marks = {each: variable.mark for each, variable in around.variables.items()}
+        await asyncio.to_thread(lambda: self._files.put(self._files.between_cells()))
         row = await self.checkpoints.take(kind, marks, name=name, spare=spare)
+        await asyncio.to_thread(self.past.keep, row.number, self.checkpoints.kept)
         kept = self.kept
         if kept is not None:
             kept = replace(kept, conversation=kept.conversation.before())
@@ -217,6 +236,5 @@ def _told(row: Checkpoint, left: Checkpoint | None, doubts: Iterable[str]) -> It
             more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
             yield f"Other than before: {', '.join(names[:_NAMES])}{more}."
     yield from doubts
-    yield FILES
     if left is not None:
         yield f"%agent redo goes back to the state you left (checkpoint {left.number})."

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from codeact_kernel.worker.look import look
+from codeact_kernel.worker.put_back import put_back
 from codeact_kernel.worker.surroundings import describe, surroundings, values
 
 _SIMPLE = (int, float, str, bool)
@@ -31,6 +32,8 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return debugger.attach() if arguments["attach"] else debugger.detach()
         case "dap":
             return shell.kernel.inspector.answer(arguments)
+        case "put_back":
+            return put_back(arguments)
         case "installed":
             importlib.invalidate_caches()
             return {}

@@ -173,6 +173,36 @@ def test_branches_show_a_tree(tmp_path: Path) -> None:
         assert "`path`" in lines[2]
 
 
+def test_what_steps_have_staged_goes_back_with_the_state(tmp_path: Path) -> None:
+    """Files that steps made, changed and deleted are as they were, seen by code and in the list of
+    what is staged; those of the user's own cells are not touched."""
+    for name in ("data", "other"):
+        (tmp_path / f"{name}.txt").write_text("original")
+    first = (
+        "from pathlib import Path\nfor p in ('new', 'data'): Path(f'{p}.txt').write_text('first')"
+    )
+    second = (
+        "Path('new.txt').write_text('second'); Path('other.txt').unlink(); Path('late.txt').touch()"
+    )
+    look = "print(*sorted(f'{p.stem}={p.read_text()}' for p in Path('.').glob('*.txt')))"
+    with started(tmp_path, {"CODEACT_WORKSPACE_MODE": "cow"}) as session:
+        session.run("from pathlib import Path\nPath('own.txt').write_text('mine'); None")
+        with serving(step(first), step(second), step("final_answer(1)")) as server:
+            session.run(agent(server.url))
+        after = session.run(look).text
+        told = said(session, "%agent rewind 2")
+        assert "late.txt, new.txt, other.txt" in told
+        assert session.run(look).text == "data=first new=first other=original own=mine\n"
+        assert "late" not in said(session, "%agent files")
+        said(session, "%agent redo")
+        assert session.run(look).text == after
+        said(session, "%agent rewind 1")
+        assert session.run(look).text == "data=original other=original own=mine\n"
+        assert "Nothing is staged" in said(session, "%agent files")
+    assert (tmp_path / "own.txt").read_text() == "mine"
+    assert (tmp_path / "data.txt").read_text() == "original"
+
+
 NAMES = ("a", "b", "c")
 values = st.sampled_from(
     ["0", "[1]", "{'k': 1}", "'text'", "range(3)", "Point(1)", "iter([1, 2, 3])"]

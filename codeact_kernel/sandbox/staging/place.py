@@ -62,6 +62,17 @@ def restore(upper: Tree, tree: Tree, path: str) -> str:
     return _attempt(act)
 
 
+def content(tree: Tree, path: str, most: int) -> bytes | None:
+    """What is in a plain file; None when it is none, or has more than `most` bytes."""
+    try:
+        source = tree.open_file(path)
+    except (OSError, Refused):
+        return None
+    with os.fdopen(source, "rb") as file:
+        data = file.read(most + 1)
+    return data if len(data) <= most else None
+
+
 def remove(upper: Tree, path: str, entry: Entry) -> None:
     """Out of the layer. A folder that still holds something stays."""
     try:

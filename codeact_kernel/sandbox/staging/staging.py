@@ -78,6 +78,22 @@ class Staging:
         self._save()
         return found
 
+    def staged(self) -> tuple[dict[str, Change], frozenset[str]]:
+        """The undecided changes by path, and every path in the layer. Raises TooMuch, OSError."""
+        with Tree(self._folder) as tree:
+            entries = self._look(tree)
+            found = {change.path: change for change in self._pending(tree, entries)}
+        self._save()
+        return found, frozenset(entries)
+
+    def read(self, path: str, *, staged: bool, most: int) -> bytes | None:
+        """The content of a file in the layer, or in the folder; None when it has none, or more.
+
+        Raises OSError only when the layer or the folder itself cannot be opened.
+        """
+        with Tree(self.area.upper if staged else self._folder) as tree:
+            return place.content(tree, path, most)
+
     def show(self, changes: Iterable[Change]) -> None:
         """Remember that the user was shown these as they are now."""
         self._ledger.shown = {change.path: change.entry.stamp for change in changes}
