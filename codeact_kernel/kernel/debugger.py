@@ -1,8 +1,8 @@
 """The visual debugger outside: one client request after the other, each answered, whatever happens inside.
 
 Rules:
-- pydevd runs inside and is hostile data: a response counts only when it answers what was asked, and
-  only for `patience` seconds. No path or text that comes from there is opened or evaluated here.
+- pydevd runs inside and is hostile data (dap_questions.py says what counts). No path or text that
+  comes from there is opened or evaluated here.
 - Breakpoints hold for agents' steps as for cells. While code stands at one its clock stands still,
   as for `input()`; running.py bounds that.
 """
@@ -10,16 +10,18 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import json
 import logging
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from codeact_kernel.errors import SandboxError
 from codeact_kernel.kernel import dap
+from codeact_kernel.kernel.dap_questions import DapQuestions, Failed
 from codeact_kernel.kernel.display import terminal
 from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.link import Link
@@ -29,17 +31,19 @@ from codeact_kernel.kernel.running import Running
 from codeact_kernel.wire import BadFrame, Frame
 
 log = logging.getLogger(__name__)
-PATIENCE = 30.0
 _QUIET = 0.3
 """Seconds after a burst of requests until the front end is told again that a cell runs."""
 _HASH_SEED = 0xC70F6907  # of the names of cells' files; ipykernel's, front ends compute them too
-_FROM_INSIDE = 0  # what the kernel inside asked pydevd itself
+_LASTING = (
+    "initialize",
+    "attach",
+    "setBreakpoints",
+    "setFunctionBreakpoints",
+    "setExceptionBreakpoints",
+)
+"""What makes a session, in this order."""
 _SHOWN = "__import__('codeact_kernel.worker.inspector', fromlist=['Shown']).Shown({})"
 Body = dict[str, Any]
-
-
-class Failed(Exception):
-    """A request cannot be answered; the text is for the user."""
 
 
 class Debugger:
@@ -61,15 +65,15 @@ class Debugger:
         self._running = running
         self._firewall = firewall
         self._still_busy = still_busy
-        self.patience = PATIENCE
+        self.questions = DapQuestions(link)
         self._attached = False
         self._rules: list[Body] = []
+        self._session: dict[tuple[str, str], dap.Request] = {}
         self._breakpoints: dict[str, Any] = {}
         self._stopped: dict[int, None] = {}
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[str, asyncio.Future[dap.Response]]] = {}
         self._parent: bytes = EMPTY
-        self._waiting: deque[tuple[Incoming, dap.Request]] = deque()
+        self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
         self._here: dict[str, Callable[[dap.Request], Awaitable[Body]]] = {
@@ -95,23 +99,29 @@ class Debugger:
 
     def on_message(self, message: Incoming) -> None:
         """A debug_request. Raises BadMessage."""
-        self._waiting.append((message, dap.read_request(message.read_content())))
+        request = dap.read_request(message.read_content())
+        self._do(partial(self._answer, message, request))
+
+    def _do(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._waiting.append(work)
         if self._work is None:
             self._work = asyncio.get_running_loop().create_task(self._serve())
 
     async def _serve(self) -> None:
         try:
             while self._waiting:
-                message, request = self._waiting.popleft()
-                self._parent = message.header
-                self._publisher.status("busy", message.header)
-                self._publisher.reply(message, await self._response(request))
-                self._publisher.status("idle", message.header)
+                await self._waiting.popleft()()
         finally:
             self._work = None
         if self._later is not None:
             self._later.cancel()
         self._later = asyncio.get_running_loop().call_later(_QUIET, self._still_busy)
+
+    async def _answer(self, message: Incoming, request: dap.Request) -> None:
+        self._parent = message.header
+        self._publisher.status("busy", message.header)
+        self._publisher.reply(message, await self._response(request))
+        self._publisher.status("idle", message.header)
 
     async def _response(self, request: dap.Request) -> Body:
         response = {
@@ -125,6 +135,8 @@ class Debugger:
         try:
             body = await self._here.get(request.command, self._ask_pydevd)(request)
             response = self._firewall.debug({**response, "success": True, "body": body})
+            if request.command in _LASTING and self._attached:
+                self._session[request.command, _path(request)] = request
         except (Failed, SandboxError, BadFrame) as error:
             response["message"] = terminal.clean(str(error))
         except Exception as error:  # noqa: BLE001  whatever a body does to us, there is an answer
@@ -196,14 +208,33 @@ class Debugger:
         except SandboxError as error:
             log.info("the debugger did not detach: %s", error)
 
+    async def woken(self) -> None:
+        """Another process is the kernel inside, one without a debugger: all is asked of it again.
+
+        Returns when that is done, so that the next cell meets its breakpoints.
+        """
+        if self._attached:
+            session, done = list(self._session.values()), asyncio.Event()
+            self.forget()
+            self._do(partial(self._again, session, done))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.questions.patience):
+                    await done.wait()
+
+    async def _again(self, session: Sequence[dap.Request], done: asyncio.Event) -> None:
+        try:
+            for request in session:
+                await self._response(request)
+        finally:
+            done.set()
+
     def forget(self) -> None:
         """There is no session any more; who waits is told."""
         self._attached = False
+        self._session.clear()
         self._breakpoints.clear()
         self._stopped.clear()
-        for _, future in self._open.values():
-            if not future.done():
-                future.set_exception(Failed("The debugger is gone."))
+        self.questions.close()
 
     def _check_attached(self) -> None:
         if not self._attached:
@@ -213,11 +244,11 @@ class Debugger:
 
     async def _set_breakpoints(self, request: dap.Request) -> Body:
         self._check_attached()
-        path = str(request.arguments["source"]["path"])
+        path = _path(request)
         lines = max(
             (each["line"] for each in request.arguments.get("breakpoints") or ()), default=0
         )
-        await self._ask("kernel", "expectCell", {"path": path, "lines": lines})
+        await self.questions.kernel("expectCell", {"path": path, "lines": lines})
         body = await self._ask_pydevd(request)
         places = body.get("breakpoints")
         self._breakpoints[path] = [
@@ -264,27 +295,11 @@ class Debugger:
 
     async def _pydevd(self, command: str, arguments: Body) -> Body:
         self._check_attached()
-        return await self._ask("pydevd", command, arguments)
+        return await self.questions.pydevd(command, arguments)
 
     async def _ask_kernel(self, request: dap.Request) -> Body:
-        if self._attached:
-            return await self._ask("kernel", request.command, request.arguments)
-        question = {"seq": 0, "command": request.command, "arguments": request.arguments}
-        return _body(dap.read_response(await self._link.query("dap", question)))
-
-    async def _ask(self, whom: str, command: str, arguments: Body) -> Body:
-        number = next(self._numbers)
-        question = {"type": "request", "seq": number, "command": command, "arguments": arguments}
-        future: asyncio.Future[dap.Response] = asyncio.get_running_loop().create_future()
-        self._open[number] = command, future
-        try:
-            self._link.send({"t": "dap", "to": whom}, (json.dumps(question).encode(),))
-            async with asyncio.timeout(self.patience):
-                return _body(await future)
-        except TimeoutError as error:
-            raise Failed(f"The debugger did not answer within {self.patience:g} s.") from error
-        finally:
-            del self._open[number]
+        ask = self.questions.kernel if self._attached else self.questions.between_cells
+        return await ask(request.command, request.arguments)
 
     def on_frame(self, frame: Frame) -> None:
         """A `dap` frame from inside. Raises BadMessage."""
@@ -293,13 +308,8 @@ class Debugger:
         message = dap.read(frame.parts[0] if frame.parts else b"")
         if isinstance(message, dap.Event):
             self._happened(message)
-            return
-        if message.seq == _FROM_INSIDE:
-            return
-        command, future = self._open.get(message.seq, ("", None))
-        if future is None or future.done() or command != message.command:
-            raise BadMessage("a debugger's response to nothing that is open")
-        future.set_result(message)
+        else:
+            self.questions.answered(message)
 
     def _happened(self, event: dap.Event) -> None:
         thread = dap.thread_of(event.body)
@@ -325,7 +335,7 @@ class Debugger:
             self._running.pause(self._running.current)
 
 
-def _body(response: dap.Response) -> Body:
-    if not response.success:
-        raise Failed(response.message or f"The debugger refused {response.command}.")
-    return response.body
+def _path(request: dap.Request) -> str:
+    """The file a request is about, if it is about one."""
+    source = request.arguments.get("source")
+    return str(source.get("path")) if isinstance(source, dict) else ""

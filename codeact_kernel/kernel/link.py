@@ -60,8 +60,8 @@ class State(Enum):
 class Link:
     """`launch(first)` gives a Sandbox; `first` is true for the one spawned before the imports.
 
-    `on_frame`, `on_end(ended)` and `on_ready()` are set by the relay before `start`; `heard()` waits
-    until all that an ended sandbox said has been dealt with. `ready_seconds`
+    `on_frame`, `on_end(ended)`, `on_ready()` and `on_woken()` (another process is the kernel inside)
+    are set by the relay before `start`; `heard()` waits until all that an ended sandbox said has been dealt with. `ready_seconds`
     is how long the kernel inside may take to be ready once its sandbox stands.
     """
 
@@ -75,6 +75,7 @@ class Link:
         self.on_ready: Callable[[], None] = lambda: None
         self.on_lost: Callable[[object], None] = lambda number: None
         self.on_refused: Callable[[str], None] = lambda sentence: None
+        self.on_woken: Callable[[], Awaitable[None]] = _at_once
         self.heard: Callable[[], Awaitable[None]] = _at_once
         self.held = False
         self.state = State.STARTING
@@ -232,7 +233,10 @@ class Link:
 
     async def order(self, kind: str, **head: Any) -> Any:
         """Have the sandbox make, wake or weigh checkpoints between cells. Raises SandboxError."""
-        return await self._ask({"t": kind, **head}, ())
+        value = await self._ask({"t": kind, **head}, ())
+        if kind == "rewind":
+            await self.on_woken()
+        return value
 
     async def _ask(self, head: dict[str, Any], parts: Sequence[Bytes]) -> Any:
         number = f"q{next(self._numbers)}"

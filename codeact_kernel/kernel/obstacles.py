@@ -23,6 +23,7 @@ _STOPS: dict[str, tuple[str, str]] = {
         "{count} threads of native code are running (a pool of OpenMP or the like)",
     ),
     "busy": ("code is still running", ""),
+    "debugger": ("the debugger is attached", ""),
     "limit": ("there is no room for another process (settings processes, memory_mb)", ""),
     "failed": ("of a mistake in this kernel, which its log describes", ""),
 }

@@ -102,6 +102,7 @@ class Relay:
         link.on_frame = self._from_inside
         link.on_end = self._sandbox_ends
         link.on_ready = self.sandbox_ready
+        link.on_woken = self.debugger.woken
         link.on_refused = lambda sentence: self.order.do(partial(self.sandbox_refused, sentence))
         link.heard = self.order.empty
         self._here: dict[str, Callable[[Incoming], None]] = {

@@ -208,6 +208,26 @@ def test_the_sandbox_takes_the_debugger_along(fresh: Session) -> None:
     assert fresh.wait(msg_id).value == "5"
 
 
+def test_going_back_keeps_the_breakpoints(fresh: Session) -> None:
+    """Attached, there are no checkpoints, and it is said; what is woken from one has the debugger."""
+    fresh.run("n = 1")
+    assert fresh.run("%agent checkpoint early").reply["status"] == "ok"
+    debugging = Debugging(fresh)
+    debugging.attach()
+    debugging.break_at(CODE, 3)
+    refused = fresh.run("%agent checkpoint late")
+    assert "the debugger is attached" in str([refused.reply, *refused.displays, refused.text])
+    fresh.run("n = 2")
+    gone_back = fresh.run("%agent rewind early --force")
+    assert gone_back.reply["status"] == "ok", gone_back
+    msg_id, (frame, *_) = debugging.stop_in(CODE)
+    assert debugging.names(frame, "Globals")["n"] == "1"
+    debugging.body("continue", threadId=1)
+    assert fresh.wait(msg_id).value == "5"
+    debugging.detach()
+    assert fresh.run("%agent checkpoint late").reply["status"] == "ok"
+
+
 @pytest.mark.parametrize("code", ["breakpoint()", "import pdb; pdb.set_trace()"])
 def test_a_text_debugger_asks_and_can_be_interrupted(kernel: Session, code: str) -> None:
     """`breakpoint()` and pdb work in `input()`, before and after the visual debugger; so does stop."""

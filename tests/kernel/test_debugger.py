@@ -90,7 +90,7 @@ async def test_only_the_answer_to_a_question_counts(front: Front) -> None:
 async def test_silence_has_an_end(front: Front) -> None:
     """A question that nobody answers is answered with a sentence, and the next one is asked."""
     await attached(front)
-    front.kernel.relay.debugger.patience = 0.05
+    front.kernel.relay.debugger.questions.patience = 0.05
     content = await answer(front, send(front, "evaluate", expression="1"))
     assert content["success"] is False
     assert content["message"] == "The debugger did not answer within 0.05 s."
