@@ -55,8 +55,11 @@ class _Told:
     run: Run
     agent: str = ""
     cell: str = ""
+    asker: str = ""
+    """The cell whose request the steps of now belong to: the agent's, or one that continued it."""
     marks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The cells that continued it, and their metadata."""
+    askers: dict[int, str] = field(default_factory=dict)
     done: list[Cell] = field(default_factory=list)
     open: tuple[Cell, ...] = ()
     steps: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
@@ -107,22 +110,28 @@ class Layout:
                 yield _restored(_own(told.run.cell, agent_metadata(told.run)), "")
             for cell, mark in told.marks.items():
                 yield _restored(_own(cell, mark), "")
-            anchor = told.run.cell
-            for each in (*told.done, *told.open):
-                yield _restored(each, anchor)
-                anchor = each.id
+            last: dict[str, str] = {}
+            for number, cells in sorted(told.steps.items()):
+                asker = told.askers[number]
+                for each in cells:
+                    yield _restored(each, last.get(asker, asker))
+                    last[asker] = each.id
+            for each in told.open:
+                yield _restored(each, last.get(told.asker, told.asker))
+                last[told.asker] = each.id
 
     def _start(self, event: RunStarted) -> tuple[Edit, ...]:
         known = self._told.get(event.id)
         run = started(known.run if known else None, event)
-        told = self._told[event.id] = _Told(run=run, steps=known.steps if known else {})
+        told = self._told[event.id] = _Told(run=run, asker=event.cell)
+        if known is not None:
+            told.steps, told.askers, told.marks = known.steps, known.askers, known.marks
         if known is None or event.cell == run.cell:
             told.done = known.done if known else []
-            told.marks = known.marks if known else {}
             return (_header(told), _notebook(told))
         told.agent = run.cell
         mark = {"role": "continue", "run": run.id, "task": event.task}
-        told.marks = {**(known.marks if known else {}), event.cell: mark}
+        told.marks[event.cell] = mark
         return (SetMetadata(cell="", metadata=mark), _header(told), _notebook(told))
 
     def _show(self, told: _Told, cells: tuple[Cell, ...]) -> tuple[Edit, ...]:
@@ -136,6 +145,7 @@ class Layout:
         edits = self._show(told, cells)
         told.done.extend(cells)
         told.steps[step.number] = cells
+        told.askers[step.number] = told.asker
         told.open = ()
         observation = step.observation
         if observation is not None and observation.status is Status.NOT_RUN:

@@ -7,8 +7,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import { Executor } from './cells/execution';
-import { Projection } from './cells/projection';
+import { connectCells } from './cells/cells';
 import { Connection } from './connection';
 import type { ConnectionState } from './tokens';
 
@@ -54,7 +53,7 @@ export class Connections {
       }),
       Promise.all([sessionContext.ready, context.ready])
     );
-    const cells = new Projection(connection, context.model.sharedModel, new Executor(panel));
+    const cells = connectCells(panel, connection);
     this._connections.set(panel, connection);
     connection.stateChanged.connect(() => {
       this._changed.emit();

@@ -3,6 +3,7 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
+import { addCellCommands, REMOVE } from './cells/commands';
 import { Connections } from './connections';
 import { Panel } from './panel';
 
@@ -14,6 +15,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
   optional: [ILayoutRestorer],
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null) => {
     const panel = new Panel(new Connections(tracker));
+    addCellCommands(app.commands, tracker);
+    app.contextMenu.addItem({ command: REMOVE, selector: '.jp-Notebook .codeact-Cell', rank: 20 });
     // Notebook 7 has a right area too; without one the application decides
     app.shell.add(panel, 'right', { rank: 900, type: 'CodeAct' });
     restorer?.add(panel, panel.id);

@@ -19,6 +19,8 @@ export interface IStepCell {
   tokens: number | null;
   /** The user changed the code before it ran. */
   edited: boolean;
+  /** It ran in a state that was rewound since. */
+  stale: boolean;
   /** SHA-256 of the code that ran, "" when none did. */
   ran: string;
   /** What the checks found, where the step waits for approval. */
@@ -42,6 +44,7 @@ export function stepOf(metadata: PartialJSONValue | undefined): IStepCell | null
     seconds: number(metadata.seconds),
     tokens: tokens(metadata.usage),
     edited: metadata.edited === true,
+    stale: metadata.stale === true,
     ran: text(metadata.ran),
     concerns: texts(metadata.concerns)
   };

@@ -4,6 +4,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { describe, expect, it } from 'vitest';
 
 import { apply, setSource } from '../../src/cells/apply';
+import { removeCells } from '../../src/cells/removal';
 import type { Edit } from '../../src/protocol';
 
 const STEP = { run: 'r1', step: 1, role: 'step' };
@@ -172,5 +173,18 @@ describe('setSource', () => {
     cell.setSource(old);
     setSource(cell, fresh);
     expect(cell.getSource()).toBe(fresh);
+  });
+});
+
+describe('removeCells', () => {
+  it('takes away what a run made, and one undo brings all of it back', () => {
+    const made = notebook();
+    apply(INSERT, made);
+    apply({ ...INSERT, cell: 's2', after: 's1' }, made);
+    apply({ ...INSERT, cell: 'x1', after: 's2', metadata: { ...STEP, run: 'other' } }, made);
+    removeCells(made, 'r1');
+    expect(ids(made)).toEqual(['agent', 'x1', 'mine']);
+    made.undo();
+    expect(ids(made)).toEqual(['agent', 's1', 's2', 'x1', 'mine']);
   });
 });
