@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from codeact_kernel.kernel import declined
 from codeact_kernel.kernel.bounded_log import BoundedLog
 from codeact_kernel.kernel.display.firewall import Cleaned, Firewall, note
 from codeact_kernel.kernel.in_order import InOrder
@@ -168,6 +169,8 @@ class Inward:
 
     def _status(self, frame: Frame, request: Request | None) -> None:
         state = as_object(frame.parts[1]).get("execution_state")
+        if self._is_late(frame, request):
+            return
         if request is None or state not in ("busy", "idle"):
             raise BadMessage("a status of nobody")
         value = {"execution_state": state}
@@ -181,6 +184,8 @@ class Inward:
 
     def _reply(self, frame: Frame, request: Request | None) -> None:
         kind = frame.head["type"]
+        if self._is_late(frame, request):
+            return
         if request is None or request.answered or kind != reply_type(request.type):
             raise BadMessage("a reply to nothing that is open")
         metadata, content, *buffers = frame.parts
@@ -192,6 +197,11 @@ class Inward:
             self._order.work(lambda: self._firewall.reply(said), request.reply)
         else:
             request.reply(self._firewall.reply(said))
+
+    def _is_late(self, frame: Frame, request: Request | None) -> bool:
+        """Whether it was declined meanwhile: nothing that is worth a line of the log."""
+        over = self._requests.recent(frame.head["parent"]) if request is None else None
+        return over is not None and over.type in declined.KINDS
 
     def _ask(self, frame: Frame, request: Request | None) -> None:
         if request is None or request.answered or request.client is None:

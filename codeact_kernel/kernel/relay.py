@@ -6,13 +6,14 @@ except for `metadata.codeact`, which only this kernel may write.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import SandboxRefused
-from codeact_kernel.kernel import information
+from codeact_kernel.kernel import declined, information
 from codeact_kernel.kernel.debugger import Debugger
 from codeact_kernel.kernel.display.firewall import Firewall
 from codeact_kernel.kernel.files import Files
@@ -33,15 +34,11 @@ if TYPE_CHECKING:
     from codeact_kernel.kernel.connection import ConnectionFile
 
 log = logging.getLogger(__name__)
-_ASIDE = ("complete_request", "inspect_request", "is_complete_request")
-"""May be answered beside running code."""
 _OURS_INSIDE = b'"codeact"'
 _UNTOLD = "{what} after the last cell; all variables were lost, and this cell runs in a fresh sandbox. {remedy}"
 _KINDS = frozenset(
     {
-        *_ASIDE,
-        "history_request",
-        "comm_info_request",
+        *declined.KINDS,
         "comm_open",
         "comm_msg",
         "comm_close",
@@ -204,11 +201,21 @@ class Relay:
             "type": request.type,
             "id": request.id,
         }
-        if request.type in _ASIDE and self.running.current is not None:
+        aside = request.type in declined.KINDS and self.running.current is not None
+        if aside:
             head["queued"] = False
         self.requests.add(request)
         self.link.send(head, parts)
+        if aside and isinstance(request, FrontRequest):
+            asyncio.get_running_loop().call_later(declined.SECONDS, self._decline, request)
         self.running.look()
+
+    def _decline(self, request: FrontRequest) -> None:
+        """The code that runs let nobody answer in time; an editor must not wait for it."""
+        if self.requests.pending.get(request.id) is request and not request.answered:
+            content = declined.content(request.type, request.message)
+            self.requests.finish(request)
+            self.answer(request.message, content)
 
     def ended(self, request: Request) -> None:
         """It is over, and so is what it asked; its idle was not the last word while others run."""

@@ -29,6 +29,8 @@ class Place:
     stdout: int
     stderr: int
     tether: int
+    answers: int
+    """One line for all kernels of a sandbox: see asking.py."""
     supervisor: int
 
 
@@ -43,7 +45,7 @@ class Forks:
     def descriptors(self) -> frozenset[int]:
         """Those that are ours and not the notebook's."""
         place = self._place
-        return frozenset((place.link, place.stdout, place.stderr, place.tether))
+        return frozenset((place.link, place.stdout, place.stderr, place.tether, place.answers))
 
     def fork(self, number: int, leave: Callable[[], None], say: Callable[[], None]) -> bool:
         """False in this process, at once; True in a copy of it, when and each time that is woken.
@@ -56,7 +58,7 @@ class Forks:
             between = _fork_apart(self._place.supervisor, line)
             if between:
                 say()
-                _wait_for(between)
+                wait_for(between)
                 return False
             self._park(line.fileno(), leave)
             return True
@@ -119,7 +121,7 @@ class Forks:
         finally:
             line.close()
         if between:
-            _wait_for(between)
+            wait_for(between)
         return not between
 
     def _connect(self, shared: _Shared, fds: tuple[int, ...]) -> None:
@@ -167,7 +169,7 @@ def _fork_apart(supervisor: int, line: socket.socket) -> int:
     process.flush_c_streams()
     state = random.getstate()
     try:
-        between = _fork()
+        between = fork()
     except OSError as error:
         tether.report(line, f"failed {error.errno}")
         raise
@@ -186,7 +188,7 @@ def _fork_again(line: socket.socket) -> None:
     """Returns in the child, when it has become the supervisor's."""
     parent = os.getpid()
     try:
-        child = _fork()
+        child = fork()
     except OSError as error:
         tether.report(line, f"failed {error.errno}")
         os._exit(1)
@@ -198,13 +200,15 @@ def _fork_again(line: socket.socket) -> None:
         os.sched_yield()
 
 
-def _fork() -> int:
+def fork() -> int:
+    """os.fork without the warning about threads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: of pools that outlive a fork
         return os.fork()
 
 
-def _wait_for(between: int) -> None:
+def wait_for(between: int) -> None:
+    """Until the process between this one and its copy has ended; it does at once."""
     with contextlib.suppress(ChildProcessError):  # code ignores SIGCHLD
         os.waitpid(between, 0)
 

@@ -12,6 +12,7 @@ import _thread
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from codeact_kernel.worker.signals import undisturbed
 
 _READ = 256 * 1024
 _ANSWERS = frozenset({"result", "input"})
+_A_MOMENT = 0.01  # seconds
 
 
 class LinkClosed(ConnectionError):
@@ -74,6 +76,29 @@ class Inbound:
             return undisturbed(self._read)
         finally:
             undisturbed(lambda: self._hand_over(me))
+
+    def pick(self, wanted: Callable[[Frame], bool]) -> list[Frame]:
+        """Take what is wanted out of the inbox. For a signal handler of the main thread.
+
+        Another thread may be reading: what the signal is about is then there in a moment.
+        """
+        me = threading.get_ident()
+        if self._reader == me:  # in the middle of a wait, between two reads
+            undisturbed(self._read)
+        elif undisturbed(lambda: self._take_turn(me, stale=False)):
+            try:
+                undisturbed(self._read)
+            finally:
+                undisturbed(lambda: self._hand_over(me))
+        else:
+            time.sleep(_A_MOMENT)
+        frames = list(self.inbox)
+        found = [frame for frame in frames if wanted(frame)]
+        for frame in found:
+            self.inbox.remove(frame)
+        if len(found) < len(frames):
+            self.wake()
+        return found
 
     def reset(self) -> None:
         """Nothing has been read yet, and nobody waits."""

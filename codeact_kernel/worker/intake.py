@@ -17,17 +17,12 @@ from ipykernel.subshell_manager import UnknownSubshellError
 
 from codeact_kernel.wire import Frame
 from codeact_kernel.worker import queries
+from codeact_kernel.worker.beside import is_aside, spare_jedi
 from codeact_kernel.worker.messages import message
 from codeact_kernel.worker.session import dump
 
 if TYPE_CHECKING:
     from codeact_kernel.worker.kernel import WireKernel
-
-_ASIDE = frozenset(
-    f"{name}_request"
-    for name in ("complete", "inspect", "is_complete", "history", "comm_info", "kernel_info")
-)
-"""Requests that do not run cells, so that they need not wait for one."""
 
 
 class _StopAborting:
@@ -105,18 +100,24 @@ class Intake:
         elif msg["header"].get("subshell_id"):
             error = UnknownSubshellError("This kernel has no subshells.")
             kernel._send_unknown_subshell_reply([], msg, error)
-        elif frame.head.get("queued", True) or msg["msg_type"] not in _ASIDE:
+        elif is_aside(frame):
+            self._spawn(self._handle_aside(msg))
+        else:
             if msg["msg_type"] == "execute_request":
                 kernel.interrupts.wait(msg["msg_id"])
             self._spawn(kernel.shell_main(None, envelope))
-        else:
-            self._spawn(self._handle_aside(msg))
 
     async def _handle_aside(self, msg: dict[str, Any]) -> None:
         """Answer while a cell waits in an `await`: nothing of the cell's may be touched."""
         kernel = self._kernel
+        shell: Any = kernel.shell
         kernel._publish_status("busy", "shell", parent=msg)
-        await kernel.shell_handlers[msg["msg_type"]](kernel.shell_stream, [], msg)
+        jedi = shell.Completer.use_jedi
+        spare_jedi(shell)
+        try:
+            await kernel.shell_handlers[msg["msg_type"]](kernel.shell_stream, [], msg)
+        finally:
+            shell.Completer.use_jedi = jedi
         kernel._publish_status("idle", "shell", parent=msg)
 
     async def _answer(self, frame: Frame) -> None:

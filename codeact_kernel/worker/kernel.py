@@ -30,6 +30,7 @@ from traitlets import Instance, Type
 from codeact_kernel.worker import cell_files
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker.answer import make as make_final_answer
+from codeact_kernel.worker.beside import Beside
 from codeact_kernel.worker.calls import Calls
 from codeact_kernel.worker.debugger import Debugger
 from codeact_kernel.worker.forks import Place
@@ -75,6 +76,7 @@ class WireKernel(IPythonKernel):
         self._loop: asyncio.AbstractEventLoop
         self.intake = Intake(self)
         self.parking = Parking(self)
+        self.beside = Beside(self)
         self.interrupts = Interrupts()
         self._offer_answer()
         self.inspector = Inspector(self.shell)
@@ -100,6 +102,7 @@ class WireKernel(IPythonKernel):
         self._loop = loops.new_loop()
         context = copy_context()
         self.parking.open(self._loop, place)
+        self.beside.open(self._loop, place)
         self.start()
         sock = socket.socket(fileno=place.link)
         self.link.open(sock, (place.stdout, place.stderr))
@@ -150,6 +153,12 @@ class WireKernel(IPythonKernel):
 
     def pre_handler_hook(self) -> None:
         loops.wake_on_signals(self._loop)  # a cell may have taken it away
+
+    async def dispatch_shell(self, msg: Any, /, *args: Any, **how: Any) -> None:
+        """As ipykernel's, which does not say that a comm message beside a cell is done."""
+        await super().dispatch_shell(msg, *args, **how)
+        if how.get("concurrent"):
+            self._publish_status("idle", "shell", parent=msg[1])
 
     def post_handler_hook(self) -> None:
         """ipykernel's would touch SIGINT; see `replies.answered`."""

@@ -43,6 +43,19 @@ def hide() -> None:
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def nudge(leader: int, number: int) -> None:
+    """A signal to the main thread of `leader` alone."""
+    if _TGKILL is None or _libc.syscall(_TGKILL, leader, leader, number) != 0:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(leader, number)
+
+
+def offer_to_be_killed() -> None:
+    """When memory runs out, this process first."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
 def flush_c_streams() -> None:
     """What C code has printed and not flushed must not be printed by a fork once more."""
     _libc.fflush(None)

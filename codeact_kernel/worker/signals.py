@@ -24,6 +24,7 @@ _MAY_RAISE = tuple(
         signal.SIGTERM,
         signal.SIGHUP,
         signal.SIGCHLD,
+        signal.SIGURG,
     )
 )
 
@@ -74,10 +75,14 @@ class Interrupts:
         self._hit = set(self._waiting)
 
     def on(self, name: str) -> None:
-        """A request's handler begins. May raise at once; `off` is due all the same."""
+        """A request's handler begins. May raise at once; `off` is due all the same.
+
+        Beside a cell that awaits, SIGINT goes on to mean that cell: it has a handler of its own.
+        """
         self._waiting.discard(name)
+        if not self._handling:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._handling.add(name)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         if name in self._hit:
             self._hit.clear()

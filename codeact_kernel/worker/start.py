@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from codeact_kernel.worker import config, process, tether
+from codeact_kernel.worker import asking, config, process, tether
 from codeact_kernel.worker.forks import Place
 from codeact_kernel.worker.live import Ends
 from codeact_kernel.worker.supervisor import Supervisor
@@ -29,12 +29,17 @@ def main(argv: list[str]) -> NoReturn:
     process.guard_supervisor()
     os.set_inheritable(outer, False)
     os.set_blocking(outer, False)
-    Supervisor(outer, fork(zygote.prepare(settings), outer)).run()
+    line, answers = asking.pair()
+    ends = fork(zygote.prepare(settings), outer, line, answers)
+    Supervisor(outer, ends, line).run()
     os._exit(0)
 
 
-def fork(kernel: WireKernel, outer: int) -> Ends:
-    """Fork the live kernel; our ends of what connects us."""
+def fork(kernel: WireKernel, outer: int, line: socket.socket, answers: int) -> Ends:
+    """Fork the live kernel; our ends of what connects us.
+
+    `line` and `answers`: the two ends of what forks answer questions on.
+    """
     me = os.getpid()
     ours, theirs = socket.socketpair()
     our_line, their_line = tether.pair()
@@ -43,13 +48,15 @@ def fork(kernel: WireKernel, outer: int) -> Ends:
     if pid == 0:
         try:
             process.become_kernel(me)
-            for fd in (outer, ours.detach(), our_line.detach(), stdout[0], stderr[0]):
+            mine = (ours.detach(), our_line.detach(), line.detach())
+            for fd in (outer, *mine, stdout[0], stderr[0]):
                 os.close(fd)
             place = Place(
                 link=theirs.detach(),
                 stdout=stdout[1],
                 stderr=stderr[1],
                 tether=their_line.detach(),
+                answers=answers,
                 supervisor=me,
             )
             kernel.live(place)
@@ -61,6 +68,6 @@ def fork(kernel: WireKernel, outer: int) -> Ends:
         os.setpgid(pid, pid)
     theirs.close()
     their_line.close()
-    os.close(stdout[1])
-    os.close(stderr[1])
+    for fd in (stdout[1], stderr[1], answers):
+        os.close(fd)
     return Ends(pid=pid, link=ours.detach(), stdout=stdout[0], stderr=stderr[0], tether=our_line)

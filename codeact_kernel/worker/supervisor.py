@@ -12,6 +12,7 @@ checkpoints.py. Between supervisor and kernel there are five frames more. `paren
 descriptors 1 and 2 say from here on belongs to this request. `mark`: sent back behind all requests
 that have arrived. `interrupt`, when the kernel seems idle: it ends the cells that are on their way,
 for which the signal came too early. `fork` {number} and its answer `forked` {number, ok, why}.
+Questions beside a running cell go in with a signal (asking.py) and are answered on their own line.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from typing import Any
 
 from codeact_kernel.wire import BadFrame, Decoder, encode, head_of
 from codeact_kernel.worker import process
+from codeact_kernel.worker.asking import NUDGE, Asking
 from codeact_kernel.worker.checkpoints import ORDERS, Checkpoints
 from codeact_kernel.worker.interest import READ, WRITE, Interest
 from codeact_kernel.worker.live import HIGH, Ends, Live, read
@@ -41,7 +44,7 @@ _INNER = frozenset({"mark", "parent", "fork"})
 class Supervisor:
     """The relay between the outer kernel and one live kernel, which a rewind replaces."""
 
-    def __init__(self, outer: int, kernel: Ends) -> None:
+    def __init__(self, outer: int, kernel: Ends, line: socket.socket) -> None:
         self._outer_fd = outer
         self._outer = Outbox(outer)
         self._live = Live(kernel, self._outer, self._take)
@@ -49,6 +52,7 @@ class Supervisor:
         self._checkpoints = Checkpoints(
             lambda: self._live, self._outer.push, self._swap, self._interest.forget
         )
+        self._asking = Asking(line, self._send_now, self._nudge)
         self._abandoned: list[Live] = []
         self._held: list[bytes] = []
         self._from_outer = Decoder()
@@ -82,6 +86,10 @@ class Supervisor:
             return
         self._checkpoints.read(ready)
         self._checkpoints.overdue()
+        if self._asking.fd in ready:
+            for raw in self._asking.read():
+                self._outer.push([raw])
+        self._asking.overdue()
         if self._signals in ready or live.pidfd in ready:
             self._reap()
         self._let_go()
@@ -97,13 +105,15 @@ class Supervisor:
             | (WRITE if self._outer.size else 0),
             **self._live.wanted(self._outer.size < HIGH),
             **self._checkpoints.wanted(),
+            self._asking.fd: READ if self._outer.size < HIGH else 0,
         }
 
     def _timeout(self) -> float | None:
         if self._shutdown_at is not None:
             return 0.05
-        deadline = self._checkpoints.deadline
-        return None if deadline is None else max(0.0, deadline - time.monotonic()) + 0.01
+        deadlines = (self._checkpoints.deadline, self._asking.deadline)
+        nearest = min((at for at in deadlines if at is not None), default=None)
+        return None if nearest is None else max(0.0, nearest - time.monotonic()) + 0.01
 
     # -- outer → kernel ---------------------------------------------------------------------
 
@@ -133,14 +143,24 @@ class Supervisor:
                 self._shutdown_at = time.monotonic()
             if self._checkpoints.waking:
                 self._held.append(raw)
+            elif head.get("queued") is False:
+                self._asking.ask(str(head.get("id")), raw)
             else:
                 self._live.send(raw)
+
+    def _send_now(self, raw: bytes) -> None:
+        self._live.send(raw)
+        self._flush()
+
+    def _nudge(self) -> None:
+        """Between cells its loop reads without being told."""
+        if self._live.busy:
+            process.nudge(self._live.pid, NUDGE)
 
     def _interrupt(self, raw: bytes) -> None:
         """The frame before the signal: who finds the signal too early finds the frame in time."""
         if not self._live.busy:
-            self._live.send(raw)
-            self._flush()
+            self._send_now(raw)
         process.interrupt(self._live.pid)
 
     # -- kernel → outer ---------------------------------------------------------------------
@@ -154,6 +174,8 @@ class Supervisor:
             self._checkpoints.word_of_kernel(head)
         elif kind not in _RESERVED:
             self._outer.push([raw])
+            if kind == "reply":
+                self._asking.answered(head.get("parent"))
 
     # -- another kernel ---------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Session:
     def wait(self, msg_id: str, seconds: float = SECONDS) -> Result:
         """What comes of a request that was sent."""
         result, deadline = Result({}), time.monotonic() + seconds
-        self.follow(msg_id, lambda m: _is_idle(m), result.messages, deadline)
+        self.follow(msg_id, lambda m: is_idle(m), result.messages, deadline)
         result.reply = self.reply(msg_id, deadline - time.monotonic())
         return result
 
@@ -165,7 +165,8 @@ class Session:
         return [self.pid, *below(self.pid)]
 
 
-def _is_idle(message: Mapping[str, Any]) -> bool:
+def is_idle(message: Mapping[str, Any]) -> bool:
+    """Whether it says that its request is over."""
     return bool(message["content"].get("execution_state") == "idle")
 
 
