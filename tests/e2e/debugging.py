@@ -55,9 +55,9 @@ class Debugging:
         assert [place["verified"] for place in found["breakpoints"]] == [True] * len(lines)
         return path
 
-    def event(self, name: str) -> dict[str, Any]:
+    def event(self, name: str, seconds: float = SECONDS) -> dict[str, Any]:
         """Wait for an event; its body."""
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         while True:
             message = self.session.client.get_iopub_msg(timeout=max(0.01, end - time.monotonic()))
             content = message["content"]

@@ -34,7 +34,7 @@ TASKS = "import os; len(os.listdir('/proc/self/task')), len(os.listdir('/proc/se
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One kernel whose agent's steps have little time."""
     folder = tmp_path_factory.mktemp("debugged")
-    with started(folder, {"CODEACT_STEP_SECONDS": "2"}) as session:
+    with started(folder, {"CODEACT_STEP_SECONDS": "4"}) as session:
         yield session
 
 
@@ -140,8 +140,8 @@ def test_a_step_of_an_agent_has_its_time_still(debugger: Debugging) -> None:
     debugger.break_at(CODE, 3)
     with serving(step("add(20, 22)"), step("final_answer('done')")) as server:
         msg_id = debugger.session.client.execute(agent(server.url))
-        debugger.event("stopped")
-        sleeps = "__import__('time').sleep(2.5)"
+        debugger.event("stopped", 90)  # the first task of a kernel imports the models
+        sleeps = "__import__('time').sleep(4.5)"
         (frame, *_) = debugger.body("stackTrace", threadId=1)["stackFrames"]
         debugger.body("evaluate", expression=sleeps, frameId=frame["id"], context="repl")
         debugger.body("continue", threadId=1)
@@ -206,6 +206,27 @@ def test_the_sandbox_takes_the_debugger_along(fresh: Session) -> None:
     msg_id, _ = debugging.stop_in(CODE)
     debugging.body("continue", threadId=1)
     assert fresh.wait(msg_id).value == "5"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"CODEACT_ISOLATION": "landlock"},
+        {"CODEACT_ISOLATION": "none"},
+        {"CODEACT_PROFILE": "strict"},
+    ],
+    ids=lambda how: next(iter(how.values())),
+)
+def test_it_works_in_every_sandbox(tmp_path: Path, how: dict[str, str]) -> None:
+    """The debugger attaches, stops and goes, however the kernel is isolated."""
+    with started(tmp_path, how) as session:
+        debugging = Debugging(session)
+        debugging.attach()
+        debugging.break_at(CODE, 3)
+        msg_id, (frame, *_) = debugging.stop_in(CODE)
+        assert debugging.names(frame, "Locals") == {"a": "2", "b": "3"}
+        debugging.detach()
+        assert session.wait(msg_id).value == "5"
 
 
 def test_going_back_keeps_the_breakpoints(fresh: Session) -> None:
