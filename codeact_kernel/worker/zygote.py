@@ -74,12 +74,13 @@ def _make_app(kernel: WireKernel, traits: Any) -> None:
 
 def _finish_shell(kernel: WireKernel) -> None:
     """What ipykernel's application does to its shell at the start."""
-    from codeact_kernel.worker import later
+    from codeact_kernel.worker import charts, later
 
     later.defer("pdb", _use_interruptible_pdb)
     if not os.environ.get("MPLBACKEND"):
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     shell: Any = kernel.shell
+    charts.prepare(shell)
     shell.extension_manager.load_extension("storemagic")
 
 

@@ -73,6 +73,16 @@ display({"application/vnd.plotly.v1+json": {"data": [{"type": "bar", "y": [1, 2]
 """
 
 
+CHARTS = r"""
+import altair as alt, plotly.graph_objects as go, pandas as pd
+frame = pd.DataFrame({"x": ["one", "two", "three"], "y": [3, 5, 4]})
+display(alt.Chart(frame, title="Altair", height=120).mark_bar().encode(x="x", y="y", tooltip=["x", "y"]))
+figure = go.Figure([go.Bar(x=frame.x, y=frame.y)], {"title": {"text": "Plotly"}, "height": 300})
+display(figure)
+figure.show()
+"""
+
+
 def foreign(requests: list[str]) -> list[str]:
     """The requests to anybody but this machine."""
     return [
@@ -121,6 +131,22 @@ def test_attacks_do_nothing_and_displays_look_right(lab: Lab, page: Page) -> Non
         notebook.picture(f"display-{cell}")
         area.evaluate("node => node.lastElementChild?.scrollIntoView({block: 'end'})")
         notebook.picture(f"display-{cell}-end")
+
+
+def test_altair_and_plotly_are_drawn(lab: Lab, page: Page) -> None:
+    """As their own users display them, by what the front end brings; nothing is asked of others."""
+    for name in ("altair", "plotly"):
+        pytest.importorskip(name, reason=f"{name} is not installed: the extra `test` brings it")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    notebook = open_notebook(page, lab, lab.notebook("charts.ipynb", CHARTS))
+    run_all(notebook, 1)
+    outputs = page.locator(".jp-Cell").nth(0).locator(".jp-OutputArea")
+    outputs.locator(".vega-embed canvas, .vega-embed svg.marks").first.wait_for()
+    outputs.locator(".js-plotly-plot .bars path").nth(5).wait_for()
+    notebook.picture("charts")
+    assert foreign(requests) == []
+    assert "Removed" not in notebook.text(0)
 
 
 def test_trust_lets_script_run(lab: Lab, page: Page) -> None:

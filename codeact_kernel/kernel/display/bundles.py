@@ -37,6 +37,18 @@ def clean_data(data: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]
         removed |= lost
         if cleaned is not None:
             kept[mime] = cleaned
+    return _as_charts(kept, removed)
+
+
+def _as_charts(kept: dict[str, Any], removed: set[str]) -> tuple[dict[str, Any], frozenset[str]]:
+    """A chart's data is drawn by the front end; the page with script beside it is no loss."""
+    if not any(json_types.is_chart(mime) for mime in kept):
+        return kept, frozenset(removed)
+    if "script" in removed:
+        kept.pop("text/html", None)
+        removed.discard("script")
+    if json_types.PLOTLY in kept:
+        kept.setdefault("text/plain", json_types.PLOTLY_UNDRAWN)
     return kept, frozenset(removed)
 
 

@@ -99,6 +99,7 @@ _UNSTACKED = frozenset(
 )
 _FORMATS = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905
 _DEEPEST = 2000
+_SCRIPT = re.compile(r"<script(?=[\s/>])[^<>]*>|</script\s*>", re.I)
 _STYLE = re.compile(r"<style(?=[\s/>])[^<>]*>|</style\s*>", re.I)
 _SVG = re.compile(r"<svg(?=[\s/>])|</svg\s*>", re.I)
 _LINK = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [^\s=>"]+="[^"]*")*)>')
@@ -114,8 +115,11 @@ def clean(text: str) -> tuple[str, frozenset[str]]:
     """The HTML, and what was removed from it."""
     if "<" not in text:
         return harmless_latex(text), frozenset()
+    text, scripts = _without(text, "<script", _SCRIPT)
     _bounded(text)
     job = _Job(text)
+    if scripts:
+        job.removed.add("script")
     return job.run(), frozenset(job.removed)
 
 
@@ -129,7 +133,7 @@ class _Job:
         self._drawings: list[str] = []
 
     def run(self) -> str:
-        text, sheets = _without_styles(self.text)
+        text, sheets = _without(self.text, "<style", _STYLE)
         text = self._without_drawings(text)
         self._say_what_goes(text)
         done = _cleaner(self).clean(text)
@@ -258,24 +262,25 @@ def _cleaner(job: _Job) -> nh3.Cleaner:
     )
 
 
-def _without_styles(text: str) -> tuple[str, list[str]]:
-    if "<style" not in text.lower():
+def _without(text: str, probe: str, tags: re.Pattern[str]) -> tuple[str, list[str]]:
+    """The text without these elements, and what was in them. nh3 looks at what is left."""
+    if probe not in text.lower():
         return text, []
     kept: list[str] = []
-    sheets: list[str] = []
+    contents: list[str] = []
     begin: int | None = None
     end = 0
-    for match in _STYLE.finditer(text):
+    for match in tags.finditer(text):
         opens = match.group()[1] != "/"
         if begin is None and opens:
             kept.append(text[end : match.start()])
             begin = match.end()
         elif begin is not None and not opens:
-            sheets.append(text[begin : match.start()])
+            contents.append(text[begin : match.start()])
             begin, end = None, match.end()
     if begin is None:
         kept.append(text[end:])
-    return "".join(kept), sheets
+    return "".join(kept), contents
 
 
 def _unlinked(text: str) -> Iterator[str]:

@@ -16,6 +16,9 @@ from codeact_kernel.kernel.display import svg
 Cleaned = tuple[Any, frozenset[str]]
 _VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v\d+(?:\.\d+)*\+json")
 PLOTLY = "application/vnd.plotly.v1+json"
+PLOTLY_UNDRAWN = (
+    "A Plotly figure. JupyterLab draws it when plotly is installed where JupyterLab runs."
+)
 GEOJSON = "application/geo+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _ADDRESS = re.compile(r"[\x00-\x20]*(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:[^\s]|[/\\]{2})")
@@ -29,6 +32,11 @@ class Refused(ValueError):
 def is_known(mime: str) -> bool:
     """Whether this type may be shown, cleaned."""
     return mime in _CLEANERS or _VEGA.fullmatch(mime) is not None
+
+
+def is_chart(mime: str) -> bool:
+    """Whether this is the data of a chart."""
+    return mime == PLOTLY or _VEGA.fullmatch(mime) is not None
 
 
 def clean(mime: str, value: Any) -> Cleaned:

@@ -45,7 +45,8 @@ def said(kind: str, value: dict[str, Any], *buffers: bytes) -> Said:
                 "data": [{"x": ["https://a", "b"], "type": "bar", "hovertemplate": "<b>%{x}</b>"}],
                 "layout": {"template": {"data": {}}, "title": {"text": "<i>t</i>"}},
                 "config": {"responsive": True},
-            }
+            },
+            "text/plain": "a figure",
         },
         {
             "application/vnd.vegalite.v5+json": {
@@ -73,6 +74,25 @@ def test_harmless_displays_are_untouched(data: dict[str, Any]) -> None:
     shown, removed = Firewall().publish(message)
     assert shown == message
     assert removed == ()
+
+
+def test_a_chart_needs_no_page_with_script() -> None:
+    """Beside a chart's data it goes without a word; who cannot draw the data is told what it is."""
+    data = {
+        "application/vnd.plotly.v1+json": {"data": []},
+        "text/html": "<div id=a></div><script>draw(a)</script>",
+    }
+    kept, removed = bundles.clean_data(data)
+    assert set(kept) == {"application/vnd.plotly.v1+json", "text/plain"}
+    assert removed == frozenset()
+
+
+def test_script_is_not_read_as_html() -> None:
+    """What looks like tags in it refuses nothing; what stands around it is shown."""
+    library = "<script>if (a<b) { c" + " d=1" * 200 + " }</script>"
+    shown, removed = html.clean(f"<p>before</p>{library}<p>after</p>")
+    assert shown == "<p>before</p><p>after</p>"
+    assert removed == {"script"}
 
 
 def test_tables_keep_their_looks() -> None:
