@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 _NAMES = 10
 _LEFT_BEHIND = "The notebook was taken back before this was answered."
 FILES = "Files are as they are now."
+REDO = "%agent redo goes back to the state you left (checkpoint {number})."
 OTHER_FILES = "All other files are as they are now."
 NOT_ALL = "{what} Nothing has been done. {how} does it all the same: then that is lost, or stays as it is."
 
@@ -161,7 +162,9 @@ class Rewinding:
         for event in self._rewound(before, row):
             emit(event)
         files = await self.past.restore(row.number)
-        return "\n".join((*_told(row, left, doubts), *files, OTHER_FILES if files else FILES))
+        undo = REDO.format(number=left.number) if left is not None else ""
+        told = (*_told(row, left, doubts), *files, OTHER_FILES if files else FILES, undo)
+        return "\n".join(line for line in told if line)
 
     async def _leave(self, row: Checkpoint) -> tuple[Checkpoint | None, str]:
         """The present state as a checkpoint, or why there is none."""
@@ -236,5 +239,3 @@ def _told(row: Checkpoint, left: Checkpoint | None, doubts: Iterable[str]) -> It
             more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
             yield f"Other than before: {', '.join(names[:_NAMES])}{more}."
     yield from doubts
-    if left is not None:
-        yield f"%agent redo goes back to the state you left (checkpoint {left.number})."

@@ -32,11 +32,18 @@ class _Tape:
 
     def next(self) -> tuple[int, Reply] | None:
         """The next reply and the number of its step, None at the end."""
+        found = self._ahead()
+        self.place += found is not None
+        return found
+
+    def expects(self, messages: Sequence[Message]) -> bool:
+        """Whether this is what the next reply was an answer to."""
+        found = self._ahead()
+        return found is not None and self.place > 0 and found[1].prompt == digest(messages)
+
+    def _ahead(self) -> tuple[int, Reply] | None:
         replies = [(step.number, reply) for step in self.run.steps for reply in step.replies]
-        if self.place >= len(replies):
-            return None
-        self.place += 1
-        return replies[self.place - 1]
+        return replies[self.place] if self.place < len(replies) else None
 
 
 class ReplayModel:
@@ -84,9 +91,12 @@ class ReplayModel:
         yield Finished(usage=reply.usage, model=reply.model, notice=notice)
 
     def _tape_for(self, messages: Sequence[Message]) -> _Tape:
-        """The tape that goes on, or another one when a conversation begins."""
+        """The tape that goes on, or another one when a conversation begins.
+
+        One that was taken back to its beginning begins and goes on.
+        """
         begins = not any(message.role == "assistant" for message in messages)
-        if self._tape is None or begins:
+        if self._tape is None or (begins and not self._tape.expects(messages)):
             self._tape = _Tape(self._choose(messages))
         return self._tape
 

@@ -112,6 +112,27 @@ def test_untrusted_reaches_nothing() -> None:
     assert run.outcome is Outcome.ANSWER
 
 
+def test_rewind_takes_everything_back_and_compares_two_futures() -> None:
+    """What five things were before they were undone they are again; the way that was left is marked."""
+    cells = load(ROOT / "notebooks" / "rewind.ipynb").cells
+    shown = ["".join(o.get("text", "") for o in cell.get("outputs", [])) for cell in cells]
+    before, harm, after = (text for text in shown if "array sum" in text)
+    assert "frame: gone" in harm
+    assert "tickets: (0, None)" in harm
+    assert after.startswith(before)
+    assert [line for line in after.splitlines() if line in harm.splitlines()] == [
+        line for line in after.splitlines() if line.startswith(("first line", "drawn"))
+    ]
+    assert "4 halls, visits.csv is gone" in "".join(shown)
+    assert [text.splitlines()[-1] for text in shown if "all in all" in text] == [
+        "all in all: 500.0",
+        "all in all: 1000.0",
+    ]
+    run = only_run(ROOT / "notebooks" / "rewind.ipynb")
+    assert run.stale == {2, 3}
+    assert run.answer == "1000 visitors in 4 halls"
+
+
 def test_examples_name_no_machine_and_no_secret() -> None:
     """A shared trace tells nothing of where it was recorded but the environment's own path."""
     for example in EXAMPLES:

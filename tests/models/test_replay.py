@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from codeact_kernel.agent.ports import Chunk, Finished
@@ -97,3 +99,15 @@ def test_a_replay_names_its_notebook_without_the_folder() -> None:
     """The name goes into a trace that is shared; where the recording lies is nobody's business."""
     made = open_model("replay/some/private place/x.ipynb", load_trace=lambda path: Trace())
     assert made.name == "replay/x.ipynb"
+
+
+async def test_a_run_that_was_taken_back_to_its_beginning_goes_on() -> None:
+    """A conversation that begins anew within a run is played on, when it was recorded so."""
+    run = recorded("add", "wrong", "right")
+    first, second = run.steps
+    again = (*asked("add")[:-1], Message(role="user", text="Taken back. Again."))
+    reply = replace(second.replies[0], prompt=digest(again))
+    replay = model(replace(run, steps=(first, replace(second, replies=(reply,)))))
+    assert (await say(replay, asked("add")))[0] == "wrong"
+    text, last = await say(replay, again)
+    assert (text, last.notice) == ("right", "")
