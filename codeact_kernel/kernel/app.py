@@ -188,6 +188,7 @@ class Kernel:
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
         from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
+        from codeact_kernel.kernel.panel_verbs import checkpoints as panel_checkpoints
         from codeact_kernel.kernel.pip_process import Pip
         from codeact_kernel.kernel.projection import Projection
         from codeact_kernel.kernel.rewinding import Rewinding
@@ -245,6 +246,7 @@ class Kernel:
         requests.offer(
             sandbox.verbs(self._policy, link.readings, self._network, relay.firewall, panel)
         )
+        requests.offer(panel_checkpoints.verbs(checkpoints))
         requests.offer(settings.verbs(self._settings))
         requests.offer(cells.verbs(projection, turnstile))
         return queue

@@ -114,6 +114,11 @@ class Checkpoints:
         """The numbers of those one can go back to."""
         return frozenset(row.number for row in self.rows if row.state is State.KEPT)
 
+    @property
+    def redo(self) -> int:
+        """The number of the state that `%agent redo` goes to; 0 when it goes nowhere."""
+        return self._left if self._left in self.kept else 0
+
     def table(self) -> list[dict[str, Any]]:
         """The rows as JSON, for a panel; `here` marks the one that the present state came from."""
         return [

@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.context import Conversation
@@ -215,10 +214,6 @@ class Rewinding:
                 known = max((*before.get(run, ()), *now.get(run, ())), default=0)
                 taken = self._taken.get(run, known)
                 yield Rewound(run=run, rewind=Rewind(taken=taken, kept=now.get(run, ()), to=to))
-
-    def table(self) -> list[dict[str, Any]]:
-        """The checkpoints as JSON, for a panel."""
-        return self.checkpoints.table()
 
 
 def _doubts(row: Checkpoint, left: Checkpoint | None, cannot: str) -> Iterator[str]:

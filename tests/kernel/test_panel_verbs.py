@@ -174,3 +174,21 @@ async def test_settings_have_no_key_and_overrides_are_replaced(page: Front) -> N
     run = page.client.execute("%%agent\ndo it")
     page.box.script = obedient
     assert "--steps must be" in (await page.reply(run))["content"]["evalue"]
+
+
+async def test_the_tree_of_states_is_told(page: Front) -> None:
+    """What there is to go to, with what it is called, where one is, and what redo would go to."""
+    assert (await reply_to(page, "checkpoints"))["data"]["checkpoints"] == []
+    page.box.script = obedient
+    for code in ("%agent checkpoint clean", "%agent rewind clean"):
+        reply = await page.reply(page.client.execute(code))
+        assert reply["content"]["status"] == "ok", reply["content"]
+    data = (await reply_to(page, "checkpoints"))["data"]
+    (known,) = example("reply_checkpoints")["data"]["checkpoints"]
+    assert data.keys() == example("reply_checkpoints")["data"].keys()
+    assert [row.keys() for row in data["checkpoints"]] == [known.keys()] * 2
+    assert [(row["title"], row["here"]) for row in data["checkpoints"]] == [
+        ("clean", True),
+        ("the state that was left", False),
+    ]
+    assert data["redo"] == 2
