@@ -169,6 +169,7 @@ class Kernel:
         self._choose_model = choose_model
         self._journals = journals
         self.connection = Connection(file, Signer(file.key))
+        self.connection.outlet.on_full = link.choke
         self.publisher = Publisher(self.connection)
         self.relay = Relay(
             file, self.publisher, link, self.stop, policy.cell_seconds, files, isolation

@@ -21,14 +21,11 @@ import zmq
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.messages import EMPTY, BadMessage, Bytes, Incoming, Signer, to_json
+from codeact_kernel.kernel.outlet import Outlet, limit, put
 
 log = logging.getLogger(__name__)
 _CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
 _AT_ONCE = 64
-_COPY_BELOW = 65536
-# Plain numbers: adding up zmq's enums for every frame costs as much as sending it.
-_LAST = int(zmq.DONTWAIT)
-_MORE = int(zmq.DONTWAIT) | int(zmq.SNDMORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +74,7 @@ class Connection:
             "iopub": self._bind("iopub", zmq.XPUB),
             "hb": self._bind("hb", zmq.REP),
         }
+        self.outlet = Outlet(self._sockets["iopub"])
         self._looking: set[str] = set()
         self._on_message: Callable[[Incoming], None] = lambda message: None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -89,6 +87,7 @@ class Connection:
             socket.router_handover = 1
         if kind == zmq.XPUB:
             socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+            limit(socket)
         socket.bind(self.file.address(channel))
         return socket
 
@@ -153,15 +152,15 @@ class Connection:
             self._send(channel, frames)
 
     def _send(self, channel: str, frames: list[Bytes]) -> None:
-        send = self._sockets[channel].send
-        last = frames.pop()
-        for frame in frames:
-            send(frame, _MORE, len(frame) < _COPY_BELOW)
-        send(last, _LAST, len(last) < _COPY_BELOW)
+        if channel == "iopub":
+            self.outlet.send(frames)
+        else:
+            put(self._sockets[channel], frames)
         self._look_again(channel)
 
     def close(self) -> None:
         """Stop reading, let what was sent go out (0.5 s at most), close."""
+        self.outlet.close()
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             if self._loop is not None:

@@ -78,6 +78,8 @@ class Link:
         self.on_woken: Callable[[], Awaitable[None]] = _at_once
         self.heard: Callable[[], Awaitable[None]] = _at_once
         self.held = False
+        self._full = False
+        self._urgent = False
         self.state = State.STARTING
         self.refusal = ""
         self.grade = ""
@@ -122,6 +124,7 @@ class Link:
         self.grade = box.grade
         self._late = asyncio.get_running_loop().call_later(self._ready_seconds, self._is_late)
         box.listen(lambda frame: self._frame(box, frame), lambda ended: self._ended(box, ended))
+        self._hold()
 
     def _is_late(self) -> None:
         """Not tried again by itself: who asks for that has waited long enough to be told."""
@@ -203,8 +206,22 @@ class Link:
     def hold(self, on: bool) -> None:
         """Read nothing more from inside, or go on."""
         self.held = on
+        self._hold()
+
+    def choke(self, full: bool) -> None:
+        """Nobody can be told more for now: code that goes on writing has to wait."""
+        self._full = full
+        self._hold()
+
+    def hurry(self, urgent: bool) -> None:
+        """But not code that is being stopped: it is heard all the same."""
+        if urgent != self._urgent:
+            self._urgent = urgent
+            self._hold()
+
+    def _hold(self) -> None:
         if self._box is not None:
-            self._box.hold(on)
+            self._box.hold(self.held or (self._full and not self._urgent))
 
     def withdraw(self) -> list[str]:
         """Take back the cells that still wait for a sandbox to start; the ids of their requests."""

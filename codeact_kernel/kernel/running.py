@@ -46,6 +46,8 @@ class Running:
 
     def look(self) -> None:
         """Something was sent, is over, or can run now: whose turn is it? Its clock starts once."""
+        if self._stopping is not None and not self._is_pending(self._stopping):
+            self._end_grace()
         first = self._requests.first_cell if self._link.state is State.READY else None
         if first is self.current:
             return
@@ -88,9 +90,10 @@ class Running:
         self._link.interrupt()
         target = self.current or self._requests.first_comm
         if target is not None and target is not self._stopping:
+            self._end_grace()
             self._stopping = target
             self._patience = _PATIENCE
-            self._end_grace()
+            self._link.hurry(True)
             self._grace = asyncio.get_running_loop().call_later(
                 self._grace_seconds, self._insist, target
             )
@@ -112,8 +115,8 @@ class Running:
                 self._grace_seconds, self._insist, request
             )
             return
-        self._grace = self._stopping = None
-        if self._requests.pending.get(request.id) is request:
+        self._end_grace()
+        if self._is_pending(request):
             timed_out = self._limit_hit and request is self.current
             self._link.kill(_stubborn(self._grace_seconds, request.seconds if timed_out else None))
 
@@ -129,10 +132,14 @@ class Running:
             self._limit.cancel()
             self._limit = None
 
+    def _is_pending(self, request: Request) -> bool:
+        return self._requests.pending.get(request.id) is request
+
     def _end_grace(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
-            self._grace = None
+        self._grace = self._stopping = None
+        self._link.hurry(False)
 
 
 def _stubborn(grace: float, seconds: float | None) -> Ended:

@@ -193,3 +193,19 @@ async def test_a_question_of_another_request_stops_no_clock(inside: Inside) -> N
     inside.send(request, other)
     inside.running.pause(other)
     await waits(request.over)
+
+
+async def test_code_that_is_being_stopped_is_heard(inside: Inside) -> None:
+    """While nobody can be told nothing is read from inside, but for what has to be known of a stop."""
+    first, second = Timed("a"), Timed("b")
+    inside.send(first, second)
+    inside.link.choke(True)
+    assert inside.box.held
+    inside.running.interrupt()
+    assert not inside.box.held
+    inside.link.choke(True)
+    assert not inside.box.held
+    inside.finish(first)
+    assert inside.box.held
+    inside.link.choke(False)
+    assert not inside.box.held
