@@ -233,7 +233,12 @@ class Kernel:
             journals=self._journals,
             network=self._network,
         )
-        requested = CellRequests(self.publisher, projection, turnstile)
+        requested = CellRequests(
+            self.publisher,
+            projection,
+            turnstile,
+            lambda header, client: self.relay.watched(header, client, panel.has_page),
+        )
         pip = Pip.of(self._settings, self._policy.profile)
         queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip)
         relay, link = self.relay, self.link

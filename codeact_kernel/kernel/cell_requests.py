@@ -7,6 +7,8 @@ cell (the run belongs to a kernel that is gone) a person who runs it runs it as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from codeact_kernel.kernel.messages import BadMessage, Incoming
 from codeact_kernel.kernel.projection import Projection
 from codeact_kernel.kernel.publisher import Publisher
@@ -18,9 +20,16 @@ _OURS = b'"codeact"'
 
 
 class CellRequests:
-    """Sorts them out."""
+    """Sorts them out. `watched(header, client)` is called when a client comes to look at a cell."""
 
-    def __init__(self, publisher: Publisher, projection: Projection, turnstile: Turnstile) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        projection: Projection,
+        turnstile: Turnstile,
+        watched: Callable[[bytes, Incoming], None],
+    ) -> None:
+        self._watched = watched
         self._publisher = publisher
         self._projection = projection
         self._turnstile = turnstile
@@ -52,7 +61,9 @@ class CellRequests:
             # at once: a second press of Shift-Enter may be right behind it
             self._projection.began(waiting, self._publisher.keep(message.header), message.session)
             return True
-        if self._projection.attach(cell_id(message), message):
+        feed = self._projection.attach(cell_id(message), message)
+        if feed is not None:
+            self._watched(feed.header, message)
             return True
         if attaches or ours.get("auto") is True:
             abort(self._publisher, message)

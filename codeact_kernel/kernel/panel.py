@@ -166,10 +166,20 @@ class Panel:
         return mine[-1] if mine else None
 
     def running_cells(self) -> list[Comm]:
-        """Those that execute cells, the newest last; of those with one copy, the oldest stands for all."""
+        """Those that execute cells, the newest last; of those with one copy the newest acts for all."""
         found = [comm for comm in self._comms.values() if comm.runs and comm.greeted]
         shared = [comm for comm in found if comm.collaborates]
-        return [comm for comm in found if comm not in shared[1:]]
+        return [comm for comm in found if comm not in shared[:-1]]
+
+    def shares(self, comm: Comm) -> bool:
+        """Whether another page shows the same copy of the notebook, and so has what this one has."""
+        return comm.collaborates and any(
+            other.collaborates and other is not comm for other in self._comms.values()
+        )
+
+    def has_page(self, session: str) -> bool:
+        """Whether a front end of this session is there."""
+        return any(comm.session == session for comm in self._comms.values())
 
     def event(self, event: Event) -> None:
         """Tell every front end. Outputs have their own messages."""

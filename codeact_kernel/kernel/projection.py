@@ -77,7 +77,7 @@ class Projection:
 
     def restore(self, comm: Comm) -> None:
         """Tell a front end that may have missed something how everything is."""
-        if comm.runs:
+        if comm in self._panel.running_cells() and not self._panel.shares(comm):
             for edit in self._restored():
                 self._panel.edit(comm, edit)
 
@@ -100,13 +100,12 @@ class Projection:
 
     # ── what they ask ────────────────────────────────────────────────────────────────────────────
 
-    def attach(self, cell: str, message: Incoming) -> bool:
-        """Show this client what the cell shows; False: nothing is known of it."""
+    def attach(self, cell: str, message: Incoming) -> Feed | None:
+        """Show this client what the cell shows; None: nothing is known of it."""
         feed = self._feeds.get(cell)
-        if feed is None:
-            return False
-        self._publisher.attach(feed, message)
-        return True
+        if feed is not None:
+            self._publisher.attach(feed, message)
+        return feed
 
     def deleted(self, cells: Sequence[str]) -> None:
         """The user deleted these cells."""

@@ -59,6 +59,12 @@ class Questions:
         if self._open is not None and self._open.owner is owner:
             self._withdraw()
 
+    def hand_over(self, owner: object, client: Incoming) -> None:
+        """Ask another client what this owner asks: the one who was asked is gone."""
+        question = self._open
+        if question is not None and question.owner is owner:
+            self.open(client, question.prompt, question.password, question.take, owner)
+
     def _withdraw(self) -> None:
         if self._open is not None:
             self._closed[self._id] = self._open.client.idents

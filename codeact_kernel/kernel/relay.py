@@ -233,6 +233,17 @@ class Relay:
                 request.client, request.prompt(prompt), password, self._told, request
             )
 
+    def watched(self, header: bytes, client: Incoming, is_here: Callable[[str], bool]) -> None:
+        """This client looks at the cell with this header now, and is asked when whoever was asked
+        so far is gone. `is_here(session)`: whether a page is still there. Raises BadMessage.
+        """
+        request = self.running.current
+        if request is None or request.header != header or not self.allows_stdin(client):
+            return
+        if request.client is not None and not is_here(request.client.session):
+            request.client = client
+            self.questions.hand_over(request, client)
+
     def _told(self, text: str) -> None:
         self.running.resume()
         try:

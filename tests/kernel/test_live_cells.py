@@ -302,3 +302,51 @@ async def test_nothing_inside_can_approve(asked: Page) -> None:
     await asked.front.reply(asked.front.client.kernel_info())
     assert ran(box) == []
     assert asked.replies == {}
+
+
+async def test_of_pages_with_one_copy_one_acts(page: Page) -> None:
+    """Where pages share the notebook, only one of them makes and executes cells."""
+    page._send("comm_close", {"comm_id": page.comm, "data": {}})
+    other, acts = (Page(page.front, name) for name in ("other", "acts"))
+    for each in (other, acts):
+        each.open(collaborates=True)
+    agent = acts.execute("agent", "%%agent\ndo it")
+    told = await acts.edit("run")
+    await acts.shown(acts.execute(told["cell"], "print('one')", auto=True, token=told["token"]))
+    await acts.shown(agent)
+    data = [m["content"] for m in acts.heard if m["msg_type"] == "comm_msg"]
+    assert {d["data"]["kind"] for d in data if d["comm_id"] == "other"} == {"hello", "event"}
+
+
+async def test_a_question_finds_the_page_that_came_back(page: Page) -> None:
+    """`input()` waits in a step; the page is reloaded; the new one is asked, and answers."""
+    box = page.front.box
+    script = box.script
+
+    def asking(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:
+        step = head.get("type") == "execute_request" and b'"codeact"' in parts[1]
+        if step:
+            box.publish("status", head["id"], {"execution_state": "busy"})
+            box.say({"t": "ask", "parent": head["id"], "password": False}, b"Name? ")
+        elif head["t"] == "input":
+            obedient(box, kept[-1][0], kept[-1][1])
+        elif script is not None:
+            script(box, head, parts)
+        if step:
+            kept.append((head, parts))
+
+    kept: list[tuple[dict[str, Any], tuple[bytes, ...]]] = []
+    box.script = asking
+    page.execute("agent", "%%agent\ndo it")
+    told = await page.edit("run")
+    page.execute(told["cell"], "print('one')", auto=True, token=told["token"])
+    client = page.front.client
+    first = await client.get_stdin_msg(timeout=10)
+    page._send("comm_close", {"comm_id": page.comm, "data": {}})
+    look = page.execute(told["cell"], "print('one')", attach=True)
+    again = await client.get_stdin_msg(timeout=10)
+    assert again["content"]["prompt"] == first["content"]["prompt"]
+    assert again["parent_header"]["msg_id"] == look
+    answer = client.session.msg("input_reply", {"value": "Ada"}, parent=again)
+    client.stdin_channel.send(answer)
+    assert text(await page.shown(look)) == "print('one')\n"

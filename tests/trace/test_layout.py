@@ -14,6 +14,7 @@ from codeact_kernel.trace.edits import (
     Edit,
     FollowOutputs,
     InsertCell,
+    RestoreCell,
     SetMetadata,
     SetNotebookMetadata,
     SetOutputs,
@@ -21,6 +22,7 @@ from codeact_kernel.trace.edits import (
     apply,
     from_json,
     merged,
+    new_cell,
     to_json,
 )
 from codeact_kernel.trace.events import (
@@ -265,3 +267,42 @@ def test_steps_that_were_taken_back_are_marked_and_stay() -> None:
     forward = layout.edits(Rewound(run="r", rewind=Rewind(taken=2, kept=(1, 2), to="back")))
     marks = {e.cell: e.metadata.get("stale", False) for e in forward if isinstance(e, SetMetadata)}
     assert marks == {"c2": False, "a": False}
+
+
+def test_a_notebook_that_missed_everything_is_restored() -> None:
+    """What is restored are the cells, sources and metadata that the edits made, in their order."""
+    layout = Layout()
+    output = {"output_type": "stream", "name": "stdout", "text": "1"}
+    ran = Observation(status=Status.OK, text="1", outputs=(output,))
+    events: list[Event] = [
+        RunStarted(id="r", task="t", model="m", cell="a"),
+        StepStarted(run="r", number=1, cell="c1"),
+        StepFinished(
+            run="r",
+            step=Step(
+                number=1, cell="c1", replies=(REPLY,), thought="Look.", code="x", observation=ran
+            ),
+        ),
+        RunFinished(run="r", outcome=Outcome.STEP_LIMIT, reason="Enough."),
+        RunStarted(id="r", task="more", model="m", cell="b"),
+        StepStarted(run="r", number=2, cell="c2"),
+        StepFinished(
+            run="r", step=Step(number=2, cell="c2", replies=(REPLY,), code="y", observation=ran)
+        ),
+        StepStarted(run="r", number=3, cell="c3"),
+        ReplyGrew(run="r", number=3, thought="", code="z"),
+    ]
+    made, restored = (
+        [new_cell(name, "code", "%%agent", {}) for name in ("a", "b")] for _ in range(2)
+    )
+    for place, event in enumerate(events):
+        for edit in layout.edits(event):
+            apply(edit, made, {}, "a" if place < 4 else "b")
+    for edit in layout.restored():
+        if isinstance(edit, RestoreCell):
+            if edit.cell not in ("a", "b"):
+                fields = {"cell_type": edit.cell_type, "source": edit.source}
+                insert = InsertCell(cell=edit.cell, after=edit.after, metadata={}, **fields)
+                apply(insert, restored, {}, "")
+            apply(SetMetadata(cell=edit.cell, metadata=edit.metadata), restored, {}, "")
+    assert restored == made

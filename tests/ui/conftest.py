@@ -83,7 +83,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "CODEACT_API_BASE": USUAL,
     }
-    options = ["--no-browser", "--allow-root", "--port=0", "--LabApp.expose_app_in_browser=True"]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--port=0",
+        "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.jpserver_extensions=notebook=True",  # Notebook from the same server
+        "--JupyterNotebookApp.expose_app_in_browser=True",
+    ]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(
@@ -179,6 +186,14 @@ class Notebook:
         """Keep what the page looks like now."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def open_in_notebook_7(page: Page, lab: Lab, name: str) -> Notebook:
+    """Open it in Notebook instead of JupyterLab."""
+    page.goto(f"{lab.url}notebooks/{name}?token={lab.token}")
+    notebook = Notebook(page=page)
+    notebook.wait_for_kernel()
+    return notebook
 
 
 def open_notebook(page: Page, lab: Lab, name: str) -> Notebook:

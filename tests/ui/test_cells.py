@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.scripted_server import Reply, serving
-from tests.ui.conftest import Lab, Notebook, open_notebook
+from tests.ui.conftest import Lab, Notebook, open_in_notebook_7, open_notebook
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -265,3 +265,17 @@ def test_two_tabs_show_one_run(lab: Lab, page: Page, browser: Browser) -> None:
     assert text(second.steps()[0]) == "ran 1\n"
     assert [cell["id"] for cell in run.cells()] == [cell["id"] for cell in second.cells()]
     context.close()
+
+
+def test_notebook_7(lab: Lab, page: Page) -> None:
+    """The same extension makes the same cells in Notebook."""
+    with serving(step("print('one')"), step("final_answer('end')")) as server:
+        name = lab.notebook("seven.ipynb", agent(server.url, "--approve ask"), "'mine'")
+        run = Run(notebook=open_in_notebook_7(page, lab, name))
+        run.notebook.wait_for_panel("Isolation: ")
+        run.start()
+        page.get_by_role("button", name="Run, and Approve the Rest").click()
+        run.over()
+    assert [text(cell) for cell in run.steps()] == ["one\n", ""]
+    assert [cell["count"] for cell in run.steps()] == [2, 3]
+    run.notebook.picture("notebook-7")

@@ -9,6 +9,8 @@ import * as React from 'react';
 
 /** What can be done about a step that waits, named by its cell's id. */
 export interface IApproval {
+  /** Whether the kernel knows this cell; one of a session that is gone waits for nobody. */
+  isLive(cell: string): boolean;
   /** Execute the cell as it is. */
   run(cell: string): void;
   /** Ask the kernel; rejects with a sentence for the user. */

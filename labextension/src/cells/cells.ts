@@ -18,7 +18,9 @@ import type { IKernelVoice } from './projection';
 export function connectCells(panel: NotebookPanel, voice: IKernelVoice): IDisposable {
   const notebook = panel.context.model.sharedModel;
   const executor = new Executor(panel);
+  const projection = new Projection(voice, notebook, executor);
   const approval = {
+    isLive: (id: string): boolean => projection.knows(id),
     run: (id: string): void => {
       const cell = find(notebook, id);
       const metadata = cell?.getMetadata(KEY);
@@ -28,8 +30,9 @@ export function connectCells(panel: NotebookPanel, voice: IKernelVoice): IDispos
     },
     request: (verb: string, fields: Record<string, string>) => voice.request(verb, fields)
   };
-  return DisposableSet.from([
-    new Projection(voice, notebook, executor),
-    new Marks(panel, approval)
-  ]);
+  const marks = new Marks(panel, approval);
+  projection.changed.connect(() => {
+    marks.update();
+  });
+  return DisposableSet.from([projection, marks]);
 }

@@ -49,10 +49,11 @@ export class StepMark extends ReactWidget {
     if (!step) {
       return null;
     }
+    const isLive = this._approval.isLive(this._cell.model.id);
     return (
       <>
-        <Line step={step} isChanged={this._isChanged} fold={this._fold} />
-        {step.status === 'waiting' && (
+        <Line step={step} isChanged={this._isChanged} isLive={isLive} fold={this._fold} />
+        {isLive && step.status === 'waiting' && (
           <ApprovalBar
             cell={this._cell.model.id}
             step={step.step}
@@ -95,9 +96,10 @@ export class StepMark extends ReactWidget {
 function Line(props: {
   step: IStepCell;
   isChanged: boolean;
+  isLive: boolean;
   fold: IFold | null;
 }): React.ReactElement {
-  const words = describeStep(props.step, props.isChanged);
+  const words = describeStep(props.step, props.isChanged, props.isLive);
   return (
     <div className="codeact-Mark-line" data-mood={words.mood}>
       {props.fold && <Attempts {...props.fold} />}

@@ -37,6 +37,13 @@ export class Marks implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** Draw all marks anew: what the kernel knows has changed. */
+  update(): void {
+    for (const cell of this._panel.content.widgets) {
+      this._marks.get(cell)?.update();
+    }
+  }
+
   /** Many changes come together; the cells are looked at once. */
   private _schedule(): void {
     if (!this._isScheduled) {

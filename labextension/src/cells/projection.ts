@@ -31,6 +31,16 @@ export class Projection implements IDisposable {
     notebook.changed.connect(this._onChanged, this);
   }
 
+  /** Whether the kernel that is connected now has told of this cell. */
+  knows(cell: string): boolean {
+    return this._known.has(cell);
+  }
+
+  /** Emitted when `knows` may have changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -46,6 +56,7 @@ export class Projection implements IDisposable {
     this._known.clear();
     this._running.clear();
     this._returned.clear();
+    this._changed.emit();
   }
 
   private _onReceived(_: IKernelVoice, message: IEventMessage | IEditMessage): void {
@@ -122,7 +133,11 @@ export class Projection implements IDisposable {
   private _know(id: string): void {
     const cell = find(this._notebook, id);
     if (cell) {
+      const isNew = !this._known.has(id);
       this._known.set(id, cell);
+      if (isNew) {
+        this._changed.emit();
+      }
     }
   }
 
@@ -186,6 +201,7 @@ export class Projection implements IDisposable {
   private readonly _voice: IKernelVoice;
   private readonly _notebook: ISharedNotebook;
   private readonly _executor: IExecutor;
+  private readonly _changed = new Signal<this, void>(this);
   private readonly _known = new Map<string, ISharedCell | null>();
   private readonly _running = new Set<string>();
   private readonly _returned = new Set<string>();

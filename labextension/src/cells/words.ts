@@ -29,9 +29,21 @@ const STATES: Readonly<Record<string, [string, IMarkText['mood']]>> = {
   not_run: ['not run', 'bad']
 };
 
-/** The words of a mark. `changed`: the code in the cell is not the code that ran. */
-export function describeStep(step: IStepCell, changed: boolean): IMarkText {
-  const [word, mood] = STATES[step.status] ?? ['', 'plain'];
+const LEFT: [string, IMarkText['mood']] = ['not finished', 'plain'];
+const UNFINISHED = new Set(['writing', 'proposed', 'waiting', 'running']);
+
+/** Whether a step had not ended when its metadata was written. */
+export function isUnfinished(step: IStepCell): boolean {
+  return UNFINISHED.has(step.status);
+}
+
+/**
+ * The words of a mark. `changed`: the code in the cell is not the code that ran. `isLive`: the kernel knows the
+ * step; what is unfinished in a session that is gone stays so.
+ */
+export function describeStep(step: IStepCell, changed: boolean, isLive: boolean): IMarkText {
+  const [word, mood] =
+    isUnfinished(step) && !isLive ? LEFT : (STATES[step.status] ?? ['', 'plain']);
   const label = `Step ${String(step.step)}`;
   const states = [
     word,

@@ -150,6 +150,14 @@ describe('Projection', () => {
     expect(ran()).toHaveLength(1);
   });
 
+  it('knows only the cells that the kernel of now has told of', () => {
+    const { voice, projection } = begin();
+    voice.say(INSERT);
+    expect(projection.knows('s1')).toBe(true);
+    voice.opened.emit();
+    expect(projection.knows('s1')).toBe(false);
+  });
+
   it('does nothing any more once it is disposed', async () => {
     const { notebook, voice, projection, place } = begin();
     voice.say(INSERT);

@@ -18,12 +18,12 @@ const RECORD = {
   ran: 'ab'
 };
 
-function words(fields: object, changed = false) {
+function words(fields: object, changed = false, isLive = true) {
   const step = stepOf({ ...RECORD, ...fields });
   if (!step) {
     throw new Error('no step');
   }
-  return describeStep(step, changed);
+  return describeStep(step, changed, isLive);
 }
 
 describe('describeStep', () => {
@@ -46,6 +46,16 @@ describe('describeStep', () => {
   ])('says of %j (changed: %s) that it is %s', (fields, changed, state) => {
     expect(words(fields, changed).state).toBe(state);
     expect(words(fields, changed).spoken).toContain(state.split(',')[0]);
+  });
+
+  it('takes a step of a session that is gone as left, not as going on', () => {
+    for (const status of ['writing', 'waiting', 'running']) {
+      expect(words({ status }, false, false)).toMatchObject({
+        state: 'not finished',
+        mood: 'plain'
+      });
+    }
+    expect(words({ status: 'error' }, false, false).state).toBe('failed');
   });
 
   it.each([
