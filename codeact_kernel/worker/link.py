@@ -11,11 +11,11 @@ Rules:
 
 from __future__ import annotations
 
-import array
 import contextlib
 import fcntl
 import os
 import socket
+import sys
 import termios
 import threading
 import time
@@ -31,6 +31,9 @@ _PATIENCE = 0.25  # seconds a frame waits for a pipe that somebody keeps filling
 _STANDSTILL = 0.05  # seconds without movement: nobody floods, the supervisor waits for the outer
 _YIELDS = 60  # turns before it sleeps: a sleep takes longer than the supervisor usually needs
 _GIVE_UP = 5.0  # seconds, whatever the reason
+_NOTHING = bytes(4)
+_ioctl = fcntl.ioctl
+_DRAIN = encode({"t": "drain"})
 _PIECES = 1000  # in one sendmsg; Linux takes 1024
 
 
@@ -119,10 +122,15 @@ class Link:
 
     def wait_for_others(self, pipe: int) -> None:
         """Before text goes into `pipe`: what the other descriptor took comes out first."""
-        if self._pid == os.getpid():
-            for other in self._pipes:
-                if other != pipe and _pending(other):
-                    self._drain_pipes((other,))
+        for other in self._pipes:
+            if other != pipe and _pending(other) and self._pid == os.getpid():
+                self._drain_pipes((other,))
+
+    def _hurry(self) -> None:
+        """Say that we wait; in the middle of a frame of this thread's it is read soon all the same."""
+        me = threading.get_ident()
+        if self._sender != me:
+            undisturbed(lambda: self._send(me, _DRAIN))
 
     def _drain_pipes(self, pipes: Sequence[int] | None = None) -> None:
         pipes = self._pipes if pipes is None else pipes
@@ -133,6 +141,7 @@ class Link:
         turns = 0
         if start < self._hurry_until:
             return
+        self._hurry()
         while waiting:
             now = time.monotonic()
             if now - start > _PATIENCE and (now - moved < _STANDSTILL or now - start > _GIVE_UP):
@@ -150,6 +159,4 @@ class Link:
 
 def _pending(pipe: int) -> int:
     """Bytes in a pipe that nobody has read."""
-    size = array.array("i", (0,))
-    fcntl.ioctl(pipe, termios.FIONREAD, size, True)
-    return size[0]
+    return int.from_bytes(_ioctl(pipe, termios.FIONREAD, _NOTHING), sys.byteorder)

@@ -3,6 +3,8 @@
 Rules:
 - Before a pipe of descriptor 1 or 2 is read the link is read until that is empty: together with the
   kernel's own rule (link.py) output comes out in program order.
+- After text was read its pipes are left alone for a moment, so that a flood is read in few large
+  pieces instead of one for each write. A kernel that waits for them says so: `drain`.
 - What it says is passed on by its head alone; a frame that is cut or malformed ends it.
 """
 
@@ -13,6 +15,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +28,8 @@ from codeact_kernel.worker.outbox import Outbox
 HIGH = 8 * 1024 * 1024
 """Bytes that wait for the outer above which the kernel is no longer read."""
 _READ = 256 * 1024
+_REST = 0.002
+"""Seconds. A pipe that could not be made large holds 64 KiB: 32 MB/s."""
 
 Take = Callable[[dict[str, Any], bytes], None]
 
@@ -62,6 +67,8 @@ class Live:
             for fd in (ends.stdout, ends.stderr)
         }
         self._closed: set[int] = set()
+        self._rests_until = 0.0
+        self._hurried = False
         self._buffer = bytearray(_READ)
         for fd in (ends.link, ends.stdout, ends.stderr):
             os.set_blocking(fd, False)
@@ -76,14 +83,22 @@ class Live:
     def wanted(self, hear: bool) -> dict[int, int]:
         """What epoll should say of whom. `hear`: whether there is room for what it says."""
         ends = self._ends
+        if time.monotonic() >= self._rests_until:
+            self._rests_until = 0.0
+        text = READ if hear and not self._rests_until else 0
         wanted = {
             ends.link: (READ if hear else 0) | (WRITE if self._inner.size else 0),
-            ends.stdout: READ if hear else 0,
-            ends.stderr: READ if hear else 0,
+            ends.stdout: text,
+            ends.stderr: text,
         }
         if self.pidfd is not None:
             wanted[self.pidfd] = READ
         return {fd: events for fd, events in wanted.items() if fd not in self._closed}
+
+    @property
+    def deadline(self) -> float | None:
+        """When `wanted` has to be asked again, by the monotonic clock; as it was last asked."""
+        return self._rests_until or None
 
     def read(self, ready: dict[int, int]) -> None:
         """Take what is there."""
@@ -93,6 +108,8 @@ class Live:
             self._read_pipes(pipes)
         elif ready.get(ends.link, 0) & READ:
             self.read_link()
+            if self._hurried:
+                self._read_pipes(self._open_pipes())
 
     def close(self, forget: Callable[[int], None]) -> None:
         """Let go of every descriptor; `forget` is told before each."""
@@ -134,6 +151,9 @@ class Live:
 
     def _frame(self, raw: bytes) -> None:
         head = head_of(raw)
+        if head["t"] == "drain":
+            self._hurried = True
+            return
         if head["t"] == "parent":
             self._end_text()
             self._parent = self.busy = str(head.get("id", ""))
@@ -142,10 +162,18 @@ class Live:
             self.busy = ""
         self._take(head, raw)
 
+    def _open_pipes(self) -> list[int]:
+        pipes = (self._ends.stdout, self._ends.stderr)
+        return [fd for fd in pipes if fd not in self._closed]
+
     def _read_pipes(self, pipes: list[int]) -> None:
         while self.read_link():
             if self._outer.size > HIGH or self.broken:
                 return
+        if self._hurried:
+            pipes = self._open_pipes()
+        self._rests_until = 0.0 if self._hurried else time.monotonic() + _REST
+        self._hurried = False
         for fd in pipes:
             data = self._read(fd)
             if data == b"":

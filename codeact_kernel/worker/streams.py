@@ -51,7 +51,9 @@ class Stream(io.TextIOBase):
             self._link.send({"t": "stream", "name": self.name, "parent": parent}, [data])
         else:
             self._link.wait_for_others(self._pipe)
-            _write_all(self._pipe, data)
+            written = os.write(self._pipe, data)
+            if written < len(data):
+                _write_rest(self._pipe, data, written)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
@@ -92,10 +94,7 @@ class Stream(io.TextIOBase):
         return self._link.mine  # asked by ipykernel's own tests
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    written = os.write(fd, data)
-    if written == len(data):
-        return
+def _write_rest(fd: int, data: bytes, written: int) -> None:
     view = memoryview(data)[written:]
     while view:
         view = view[os.write(fd, view) :]

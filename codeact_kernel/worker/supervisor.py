@@ -8,10 +8,11 @@ Rules:
   does not read and very much waits for it, it stops reading the outer.
 
 What it says to a live kernel and hears from it is live.py; the kernels that are parked are
-checkpoints.py. Between supervisor and kernel there are five frames more. `parent` {id}: what
+checkpoints.py. Between supervisor and kernel there are six frames more. `parent` {id}: what
 descriptors 1 and 2 say from here on belongs to this request. `mark`: sent back behind all requests
 that have arrived. `interrupt`, when the kernel seems idle: it ends the cells that are on their way,
 for which the signal came too early. `fork` {number} and its answer `forked` {number, ok, why}.
+`drain`: it waits until all text that descriptors 1 and 2 took has been read.
 Questions beside a running cell go in with a signal (asking.py) and are answered on their own line.
 """
 
@@ -112,8 +113,10 @@ class Supervisor:
         if self._shutdown_at is not None:
             return 0.05
         deadlines = (self._checkpoints.deadline, self._asking.deadline)
-        nearest = min((at for at in deadlines if at is not None), default=None)
-        return None if nearest is None else max(0.0, nearest - time.monotonic()) + 0.01
+        waits = [at + 0.01 for at in deadlines if at is not None]
+        if self._live.deadline is not None:
+            waits.append(self._live.deadline)
+        return max(0.0, min(waits) - time.monotonic()) if waits else None
 
     # -- outer → kernel ---------------------------------------------------------------------
 
