@@ -22,6 +22,7 @@ MAX_ID = 256
 MAX_DEPTH = 100
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _REMEMBERED = 65536
+_LARGE, _FEW = 65536, 1000
 
 Bytes = bytes | bytearray | memoryview
 Frames = list[Bytes]
@@ -77,7 +78,12 @@ def as_object(raw: bytes) -> dict[str, Any]:
 
 
 def _too_deep(raw: bytes, value: object) -> bool:
-    """Whether the nesting is over the limit; a walk only where counting brackets does not tell."""
+    """Whether the nesting is over the limit; a walk only where counting brackets does not tell.
+
+    Counting goes through every byte, so first it is tried whether there is much to walk at all.
+    """
+    if len(raw) > _LARGE and _is_simple(value):
+        return False
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
     left = raw.translate(None, _NO_BRACKETS)
@@ -99,6 +105,23 @@ def _too_deep(raw: bytes, value: object) -> bool:
         if not level:
             return False
     return True
+
+
+def _is_simple(value: object) -> bool:
+    """Whether it is seen at once that nothing lies too deep: few things, though they may be large."""
+    level, left = [value], _FEW
+    for _ in range(MAX_DEPTH):
+        found: list[object] = []
+        for each in level:
+            if isinstance(each, dict | list):
+                left -= len(each)
+                if left < 0:
+                    return False
+                found += each.values() if isinstance(each, dict) else each
+        if not found:
+            return True
+        level = found
+    return False
 
 
 def _now() -> str:

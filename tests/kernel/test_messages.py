@@ -85,3 +85,14 @@ def test_depth_is_bounded() -> None:
     wide = json.dumps({"a": [[n, [n]] for n in range(1000)], "b": "[" * 5000 + "}"}).encode()
     assert len(as_object(wide)["a"]) == 1000
     assert as_object(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}")
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "[{" * 50_000])
+def test_depth_is_counted_in_large_messages_too(text: str) -> None:
+    """Few large texts, whatever they hold, are no depth; depth behind one is found."""
+    assert as_object(to_json({"text": text}))["text"] == text
+    deep = b'{"text":' + to_json(text) + b',"deep":' + b"[" * 150 + b"]" * 150 + b"}"
+    with pytest.raises(BadMessage, match="deep"):
+        as_object(deep)
+    many = to_json({"text": text, "many": [[1]] * 2000})
+    assert len(as_object(many)["many"]) == 2000

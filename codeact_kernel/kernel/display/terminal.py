@@ -52,7 +52,8 @@ def may_hold_controls(raw: bytes) -> bool:
     A quick look without parsing: there they are written `\\u00XX` or `\\b`, or are DEL or C1, which
     need no escape.
     """
-    return b"\\u00" in raw or b"\x7f" in raw or b"\xc2" in raw
+    # One character is found a hundred times faster than four.
+    return (b"\\" in raw and b"\\u00" in raw) or b"\x7f" in raw or b"\xc2" in raw
 
 
 class Streams:
