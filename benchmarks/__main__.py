@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import checkpoints, memory, output, round_trip, standby, start
+from benchmarks import checkpoints, loop, memory, output, round_trip, standby, start
 from benchmarks.kernels import specs
 from benchmarks.rows import HEAD, Figure, Row, line
 
@@ -16,6 +16,7 @@ ROWS: dict[str, Callable[[bool], Iterator[Row | Figure]]] = {
     "standby": standby.rows,
     "memory": memory.rows,
     "checkpoints": checkpoints.rows,
+    "loop": loop.rows,
 }
 
 

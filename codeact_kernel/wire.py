@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 MAX_FRAME = 256 * 1024 * 1024
 MAX_HEAD = 64 * 1024
@@ -26,6 +26,7 @@ _SIZE = struct.Struct("!I")
 _COUNT = struct.Struct("!H")
 
 Bytes = bytes | bytearray | memoryview
+T = TypeVar("T")
 
 
 class BadFrame(ValueError):
@@ -78,13 +79,17 @@ class Decoder:
 
     def feed(self, data: Bytes) -> Iterable[Frame]:
         """The frames that `data` completes, decoded. Raises BadFrame."""
-        return [decode(raw) for raw in self.split(data)]
+        return self._take(data, decode)
 
     def split(self, data: Bytes) -> list[bytes]:
         """The frames that `data` completes, as raw bytes (for a relay). Raises BadFrame."""
+        return self._take(data, bytes)
+
+    def _take(self, data: Bytes, make: Callable[[memoryview], T]) -> list[T]:
+        """Each frame is seen where it lies: a large one is copied once, by who makes something of it."""
         buffer = self._buffer
         buffer += data
-        frames: list[bytes] = []
+        frames: list[T] = []
         start = 0
         while len(buffer) - start >= _SIZE.size:
             (size,) = _SIZE.unpack_from(buffer, start)
@@ -93,8 +98,8 @@ class Decoder:
             end = start + _SIZE.size + size
             if len(buffer) < end:
                 break
-            with memoryview(buffer) as view:
-                frames.append(bytes(view[start:end]))
+            with memoryview(buffer) as view, view[start:end] as raw:
+                frames.append(make(raw))
             start = end
         if start:
             del buffer[:start]
@@ -106,16 +111,16 @@ class Decoder:
         return len(self._buffer)
 
 
-def decode(raw: bytes) -> Frame:
+def decode(raw: bytes | memoryview) -> Frame:
     """One whole raw frame, checked. Raises BadFrame."""
     sizes, at = _sizes(raw)
     if at + sum(sizes) != len(raw):
         raise BadFrame("the lengths of a frame's parts do not add up")
-    head = _head(raw[at : at + sizes[0]])
+    head = _head(bytes(raw[at : at + sizes[0]]))
     at += sizes[0]
     parts = []
     for size in sizes[1:]:
-        parts.append(raw[at : at + size])
+        parts.append(bytes(raw[at : at + size]))
         at += size
     return Frame(head, tuple(parts))
 
@@ -126,7 +131,7 @@ def head_of(raw: bytes) -> dict[str, Any]:
     return _head(raw[at : at + sizes[0]])
 
 
-def _sizes(raw: bytes) -> tuple[tuple[int, ...], int]:
+def _sizes(raw: bytes | memoryview) -> tuple[tuple[int, ...], int]:
     """The lengths of the parts, and where the first one starts."""
     if len(raw) < _SIZE.size + _COUNT.size + _SIZE.size:
         raise BadFrame(f"a frame has only {len(raw)} bytes")
