@@ -3,8 +3,9 @@
 Rules:
 - Before a pipe of descriptor 1 or 2 is read the link is read until that is empty: together with the
   kernel's own rule (link.py) output comes out in program order.
-- After text was read its pipes are left alone for a moment, so that a flood is read in few large
-  pieces instead of one for each write. A kernel that waits for them says so: `drain`.
+- In a flood the pipes are left alone for moments, so that it is read in few large pieces instead of
+  one for each write. A kernel that waits for them says so: `drain`. Not before a flood: what two
+  programs write to both in turn is in order because it is read at once.
 - What it says is passed on by its head alone; a frame that is cut or malformed ends it.
 """
 
@@ -30,6 +31,8 @@ HIGH = 8 * 1024 * 1024
 _READ = 256 * 1024
 _REST = 0.002
 """Seconds. A pipe that could not be made large holds 64 KiB: 32 MB/s."""
+_FLOOD, _SMALL, _PAUSE = 16, 4096, 0.005
+"""So many reads of one pipe in a row, each of so few bytes, so few seconds apart."""
 
 Take = Callable[[dict[str, Any], bytes], None]
 
@@ -69,6 +72,9 @@ class Live:
         self._closed: set[int] = set()
         self._rests_until = 0.0
         self._hurried = False
+        self._flood = 0
+        self._flooding: list[int] = []
+        self._last_read = 0.0
         self._buffer = bytearray(_READ)
         for fd in (ends.link, ends.stdout, ends.stderr):
             os.set_blocking(fd, False)
@@ -172,14 +178,25 @@ class Live:
                 return
         if self._hurried:
             pipes = self._open_pipes()
-        self._rests_until = 0.0 if self._hurried else time.monotonic() + _REST
-        self._hurried = False
+        size = 0
         for fd in pipes:
             data = self._read(fd)
             if data == b"":
                 self._closed.add(fd)
             elif data:
+                size += len(data)
                 self._say(fd, self._text[fd].decode(data))
+        self._rest(pipes, size)
+
+    def _rest(self, pipes: list[int], size: int) -> None:
+        """Leave the pipes alone for a moment when one of them is flooded with little at a time."""
+        now = time.monotonic()
+        hurried, self._hurried = self._hurried, False
+        goes_on = pipes == self._flooding and now - self._last_read < _PAUSE + _REST
+        self._flood = self._flood + 1 if goes_on else 0
+        self._flooding, self._last_read = pipes, now
+        rests = self._flood >= _FLOOD and size < _SMALL and not hurried
+        self._rests_until = now + _REST if rests else 0.0
 
     def last_words(self) -> None:
         """What it still said."""
