@@ -33,7 +33,7 @@ from codeact_kernel.kernel.cell_requests import CellRequests
 from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
 from codeact_kernel.kernel.messages import Incoming, to_json
 from codeact_kernel.kernel.panel import Panel
-from codeact_kernel.kernel.pip_cell import PipCell
+from codeact_kernel.kernel.pip_cell import PipCell, SatisfiedCell
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
 from codeact_kernel.kernel.requests import FrontRequest, Said
@@ -45,6 +45,7 @@ from codeact_kernel.trace.values import Outcome
 log = logging.getLogger(__name__)
 _LAST_WORDS = GRACE + 1.5
 """Seconds: stopping a step takes up to GRACE + 1, and then its end is written down."""
+Carried = Cell | PipCell | SatisfiedCell
 _NAMES: dict[type[CodeActError], str] = {
     UsageError: "UsageError",
     pip_process.PipFailed: "PipFailed",
@@ -142,7 +143,7 @@ class AgentQueue:
         self._runner = runner
         self._cells = cells
         self._pip = pip
-        self._cell: Cell | PipCell = PlainCell()
+        self._cell: Carried = PlainCell()
         self._waiting: deque[Incoming] = deque()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -178,10 +179,10 @@ class AgentQueue:
             self._settle(request, False)  # it could not be sent, and was answered so
         return True
 
-    def _read(self, message: Incoming, code: str) -> Cell | PipCell:
+    def _read(self, message: Incoming, code: str) -> Carried:
         cell = pip_cell.read(code)
         if isinstance(cell, PipCell) and (reason := self._pip.refusal(message, code)):
-            return WrongCell(sentence=reason)
+            return pip_cell.satisfied(cell) or WrongCell(sentence=reason)
         return agent_cell.read(code) if cell is None else cell
 
     def owns_comm(self, comm_id: str) -> bool:
@@ -228,7 +229,7 @@ class AgentQueue:
             log.error("a run could not be ended", exc_info=task.exception())
         self._settle(request, False)
 
-    async def _run(self, request: AgentRequest, cell: Cell | PipCell) -> None:
+    async def _run(self, request: AgentRequest, cell: Carried) -> None:
         error: tuple[str, str] | None = None
         aborts = False
         try:
@@ -247,7 +248,7 @@ class AgentQueue:
         self._finish(request, error)
         self._settle(request, not aborts and (error is None or not request.stops_on_error))
 
-    async def _carry_out(self, request: AgentRequest, cell: Cell | PipCell) -> End | None:
+    async def _carry_out(self, request: AgentRequest, cell: Carried) -> End | None:
         match cell:
             case AgentCell() | ContinueCell():
                 await asyncio.to_thread(self._relay.files.before_run)
@@ -274,6 +275,9 @@ class AgentQueue:
                 say(self._publisher, request.header, TRUSTED if cell.trusted else DISTRUSTED)
             case PipCell():
                 await self._install(request, cell)
+            case SatisfiedCell():
+                text = "".join(f"{line}\n" for line in cell.lines)
+                self._publisher.stream(request.header, "stdout", text)
             case PlainCell():
                 pass
             case WrongCell():
@@ -319,7 +323,7 @@ class AgentQueue:
             self._relay.take(self._waiting.popleft())
 
 
-def _harmless(content: dict[str, Any], cell: Cell | PipCell) -> bytes:
+def _harmless(content: dict[str, Any], cell: Carried) -> bytes:
     """The request as it goes inside, where it only takes its number and its place in the history.
 
     `%%agent` with a task is a magic that does nothing there. Everything else becomes a comment:

@@ -7,6 +7,7 @@ an address could be what code in the sandbox, or who wrote the notebook, has put
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import shlex
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _SWITCHES = frozenset(
     -q -qq -qqq --quiet -v -vv -vvv --verbose -y --yes
     """.split()  # noqa: SIM905 - twenty quotation marks help nobody
 )
+_RENEWING = frozenset({"-U", "--upgrade", "-I", "--ignore-installed", "--force-reinstall"})
 _FILES = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
 _SOURCES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host")
 TERMINAL = "In a terminal you can: python -m pip {verb} ..."
@@ -63,6 +65,13 @@ class PipCell:
     arguments: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SatisfiedCell:
+    """Asks for what is installed already, as many notebooks do in their first cell."""
+
+    lines: tuple[str, ...]
+
+
 def read(code: str) -> PipCell | WrongCell | None:
     """What the cell asks of pip; None when it is not such a cell. Never raises."""
     lines = [
@@ -85,6 +94,27 @@ def read(code: str) -> PipCell | WrongCell | None:
     if all(word.startswith("-") for word in words):
         return WrongCell(sentence=NOTHING.format(verb=verb))
     return PipCell(verb=verb, arguments=tuple(words))
+
+
+def satisfied(cell: PipCell) -> SatisfiedCell | None:
+    """That nothing has to be done, when the environment is found to have all of it."""
+    from packaging.requirements import Requirement
+
+    if cell.verb != "install" or _RENEWING & set(cell.arguments):
+        return None
+    lines = []
+    for word in cell.arguments:
+        if word.startswith("-"):
+            continue
+        try:
+            wanted = Requirement(word)
+            version = importlib.metadata.version(wanted.name)
+        except (ValueError, importlib.metadata.PackageNotFoundError):
+            return None
+        if wanted.extras or not wanted.specifier.contains(version, prereleases=True):
+            return None
+        lines.append(f"Requirement already satisfied: {wanted.name} {version}")
+    return SatisfiedCell(lines=tuple(lines))
 
 
 def _objection(word: str) -> str:

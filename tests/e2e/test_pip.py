@@ -173,7 +173,7 @@ def test_nothing_that_code_wrote_is_run_outside(place: Place) -> None:
 def test_a_cell_of_an_agent_stays_the_agents(place: Place) -> None:
     """Run again by hand it is refused, whether the client says whose it is or the notebook does."""
     kernel = place.session
-    message = kernel.client.session.msg("execute_request", _content("%pip install smallpackage"))
+    message = kernel.client.session.msg("execute_request", _content("%pip install otherpackage"))
     message["metadata"] = {"cellId": "x", "codeact": {"role": "step", "run": "r", "step": 1}}
     kernel.client.shell_channel.send(message)
     refused = kernel.wait(message["header"]["msg_id"])
@@ -182,8 +182,20 @@ def test_a_cell_of_an_agent_stays_the_agents(place: Place) -> None:
 
 def test_a_client_that_names_no_cell_and_asks_nobody_is_refused(place: Place) -> None:
     """A program that runs a whole notebook cannot say which of its cells the user wrote."""
-    refused = place.session.run("%pip install smallpackage", allow_stdin=False)
+    kernel = place.session
+    refused = kernel.run("%pip install otherpackage", allow_stdin=False)
     assert "does not say which cell" in refused.error["evalue"]
+
+
+def test_what_is_there_already_stops_no_notebook(place: Place) -> None:
+    """The first cell of many notebooks: whoever runs it, there is nothing to do."""
+    result = place.session.run("%pip install -q pip 'numpy>=1'", allow_stdin=False)
+    assert result.reply["status"] == "ok"
+    assert "Requirement already satisfied: pip " in result.text
+    refused = place.session.run("%pip install -U pip", allow_stdin=False)
+    assert refused.error["ename"] == "UsageError"
+    refused = place.session.run("%pip install 'numpy<1'", allow_stdin=False)
+    assert refused.error["ename"] == "UsageError"
 
 
 def test_inside_a_clear_word_points_outside(place: Place) -> None:

@@ -29,6 +29,14 @@ _CLASS = frozenset(
         "_view_name",
     }
 )
+_OTHER_VIEWS = {
+    "IntProgressModel": "ProgressView",
+    "FloatProgressModel": "ProgressView",
+    "BoundedIntTextModel": "IntTextView",
+    "BoundedFloatTextModel": "FloatTextView",
+    "NaiveDatetimeModel": "DatetimeView",
+}
+"""Core widgets that share the view of another; tqdm draws with the first two."""
 _FOREIGN = frozenset({"_esm", "_css", "_anywidget_id", "_module"})
 _HTML = frozenset({"HTMLModel", "HTMLMathModel"})
 _MOST = 20_000
@@ -165,7 +173,8 @@ def foreign_code(state: dict[str, Any]) -> str:
         return "anywidget"
     if not isinstance(model, str) or not re.fullmatch(r"[A-Za-z]{1,60}Model", model):
         return terminal.clean(str(model))[:80]
-    wanted = {None, f"{model.removesuffix('Model')}View", "StyleView", "LayoutView"}
+    own = _OTHER_VIEWS.get(model, f"{model.removesuffix('Model')}View")
+    wanted = {None, own, "StyleView", "LayoutView"}
     return "" if view in wanted else terminal.clean(str(view))[:80]
 
 

@@ -7,12 +7,14 @@ import io
 import time
 from typing import Any
 
+import ipywidgets
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from codeact_kernel.kernel.display import bundles, html, svg
 from codeact_kernel.kernel.display.firewall import Firewall, note
+from codeact_kernel.kernel.display.widgets import foreign_code
 from codeact_kernel.kernel.messages import to_json
 from codeact_kernel.kernel.requests import Said
 
@@ -255,3 +257,22 @@ def test_trust_lifts_all_and_outlives_the_sandbox() -> None:
     ):
         assert wall.publish(message) == (message, ())
     assert wall.stream("p", "stdout", "\x1b]0;t\x07") == "\x1b]0;t\x07"
+
+
+def test_every_core_widget_is_drawn() -> None:
+    """No widget of ipywidgets itself is taken for foreign code: progress bars share a view."""
+    classes = [ipywidgets.Widget]
+    for each in classes:
+        classes += each.__subclasses__()
+    core = [
+        cls
+        for cls in classes
+        if cls.__module__.startswith("ipywidgets.")
+        and cls._model_name.default_value != "WidgetModel"
+        and not cls.__name__.endswith("Base")
+    ]
+    assert len(core) > 60
+    fields = ("_model_module", "_model_name", "_view_module", "_view_name")
+    for cls in core:
+        state = {field: getattr(cls, field).default_value for field in fields}
+        assert foreign_code(state) == "", cls
