@@ -24,17 +24,26 @@ class _Later(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__path__":  # asked by every import from it; a package has one from the start
             raise AttributeError(name)
-        finish = self.__dict__.pop("__finish__", None)
-        if finish is None:
+        if not _execute(self):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        finish()
         return getattr(self, name)
 
     def __dir__(self) -> list[str]:
-        finish = self.__dict__.pop("__finish__", None)
-        if finish is not None:
-            finish()
+        _execute(self)
         return sorted(self.__dict__)
+
+
+def _execute(module: ModuleType) -> bool:
+    """Once; False: it has been done. Again when an interrupt broke it off, as with any import."""
+    finish = module.__dict__.pop("__finish__", None)
+    if finish is None:
+        return False
+    try:
+        finish()
+    except BaseException:
+        module.__dict__["__finish__"] = finish
+        raise
+    return True
 
 
 _standing: dict[str, dict[str, object]] = {}

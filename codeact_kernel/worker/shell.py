@@ -60,6 +60,11 @@ class WireShell(ZMQInteractiveShell):
         return kind, value, _without_ours(traceback)
 
 
+# Libraries know a notebook by this name (rich, plotly, many others), and people configure it:
+# %config ZMQInteractiveShell.ast_node_interactivity = "all".
+WireShell.__name__ = WireShell.__qualname__ = ZMQInteractiveShell.__name__
+
+
 def _has_terminals() -> bool:
     """Can `!command` be given a pseudo-terminal? Where files are guarded by Landlock alone it cannot."""
     try:

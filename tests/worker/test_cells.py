@@ -279,3 +279,12 @@ def test_breakpoint_asks_for_commands(worker: Worker) -> None:
     assert ran.reply["status"] == "ok"
     assert "42" in ran.stream()
     assert ran.stream().endswith("on\n")
+
+
+def test_libraries_know_the_shell_for_a_notebook(shared: Worker) -> None:
+    """By the name of its class, under which it is configured, too."""
+    assert shared.run("type(get_ipython()).__name__").result == "'ZMQInteractiveShell'"
+    shared.run("%config ZMQInteractiveShell.ast_node_interactivity = 'all'")
+    ran = shared.run("1\n2")
+    assert len(ran.published("execute_result")) == 2
+    shared.run("%config ZMQInteractiveShell.ast_node_interactivity = 'last_expr'")
