@@ -212,6 +212,7 @@ class Kernel:
             self.link,
             most=self._settings.checkpoints,
             budget=(self._settings.checkpoint_mb or self._policy.memory // MIB // 4) * MIB,
+            memory=self._policy.memory,
         )
         self.link.on_lost = checkpoints.lost
         folder = str(self._policy.workspace.resolve()) if self._policy.workspace else ""

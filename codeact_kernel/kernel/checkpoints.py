@@ -4,6 +4,8 @@ Rules:
 - This table owns number, name, order and what is kept; the sandbox only parks processes (docs/wire.md).
 - The newest are kept, `most` of them within `budget` bytes; those nobody has named go first. What is
   not there any more stays in the tree, and says why.
+- No cell shall fail for want of memory because of a checkpoint: everything in the live kernel may be
+  written anew, and there has to be room for that.
 - Going back parks the present state first, so that it can be taken back itself.
 """
 
@@ -33,6 +35,10 @@ OFF = "Checkpoints are switched off: the setting checkpoints is 0."
 GONE = "{which} is gone: {why}. %agent branches lists what is there."
 UNKNOWN = "There is no checkpoint {which!r}. %agent branches lists what is there."
 NONE_YET = "There is no checkpoint yet. Each step of the agent makes one, and so does %agent checkpoint NAME."
+TOO_LARGE = (
+    "There is no checkpoint of this state, because it takes more than half of the sandbox's memory; "
+    "the setting memory_mb raises the limit."
+)
 NOTHING_TO_REDO = "Nothing was taken back, so there is nothing to redo."
 
 Progress = Mapping[str, tuple[int, ...]]
@@ -87,8 +93,10 @@ class Sandbox(Protocol):
 class Checkpoints:
     """Owner of the table and of `here`, the checkpoint that the present state came from."""
 
-    def __init__(self, link: Sandbox, *, most: int, budget: int) -> None:
+    def __init__(self, link: Sandbox, *, most: int, budget: int, memory: int) -> None:
+        """`memory`: bytes that all of the sandbox may take."""
         self._link = link
+        self._memory = memory
         self._most = most
         self._budget = budget
         self._rows: dict[int, Checkpoint] = {}
@@ -174,6 +182,10 @@ class Checkpoints:
         if given.get("taken") is not True:
             why = obstacles.sentence(each for each in found if each.stops) or "it was refused"
             raise UsageError(f"There is no checkpoint of this state, because {why}.")
+        size = given.get("size")
+        if not self._make_room(2 * size if type(size) is int else 0, spare):
+            self._discard(number)
+            raise UsageError(TOO_LARGE)
         parent = self._rows.get(self.here)
         short = {mark[0]: hash(mark[1]) for mark in itertools.islice(marks.items(), _MARKS)}
         row = Checkpoint(
@@ -267,6 +279,18 @@ class Checkpoints:
         for number in list(self._rows)[:-ROWS]:
             if self._rows[number].state is not State.KEPT:
                 del self._rows[number]
+
+    def _make_room(self, needed: int, spare: int) -> bool:
+        """Give up old ones for so many bytes; False: even without them it is too much."""
+        if needed > self._memory:
+            return False
+        kept = [row for row in self.rows if row.state is State.KEPT]
+        others = [row for row in kept if row.number != spare]
+        while others and needed + sum(row.size for row in kept) > self._memory:
+            gone = self._give_up(others, State.HEAVY)
+            others.remove(gone)
+            kept.remove(gone)
+        return True
 
     def _give_up(self, kept: list[Checkpoint], why: State) -> Checkpoint:
         """The oldest that nobody has named, or else the oldest."""

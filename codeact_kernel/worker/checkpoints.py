@@ -183,7 +183,8 @@ class Checkpoints:
             self._table[fork.number] = _Parked(fork.number, fork.line, fork.deadline)
         else:
             self._give_up(fork)
-        self._answer(fork.id, True, {"taken": taken, "reasons": head.get("reasons")})
+        told = {"taken": taken, "reasons": head.get("reasons"), "size": head.get("size")}
+        self._answer(fork.id, True, told)
 
     def _wake(self, name: str, number: int) -> None:
         parked = self._table.get(number)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codeact_kernel.worker import faithful
+from codeact_kernel.worker import faithful, process
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker.faithful import Reason
 from codeact_kernel.worker.forks import Forks, Place
@@ -90,4 +90,5 @@ class Parking:
 
     def _say(self, number: int, ok: bool, reasons: list[Reason]) -> None:
         told = [reason.to_json() for reason in reasons]
-        self._kernel.link.send({"t": "forked", "number": number, "ok": ok, "reasons": told})
+        head = {"t": "forked", "number": number, "ok": ok, "reasons": told}
+        self._kernel.link.send({**head, "size": process.anonymous_memory()})

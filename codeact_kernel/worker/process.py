@@ -74,6 +74,19 @@ def weight() -> int:
         return 0
 
 
+def anonymous_memory() -> int:
+    """Bytes that are this process's own and no file's: what another copy of it may come to take.
+
+    0 where it cannot be known.
+    """
+    try:
+        with open("/proc/self/status", "rb") as file:
+            line = next(line for line in file if line.startswith(b"RssAnon:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        return 0
+
+
 def is_child(pid: int) -> bool:
     """Whether the system knows `pid` as a child of ours that has not been collected."""
     try:

@@ -11,8 +11,8 @@ What it says to a live kernel and hears from it is live.py; the kernels that are
 checkpoints.py. Between supervisor and kernel there are six frames more. `parent` {id}: what
 descriptors 1 and 2 say from here on belongs to this request. `mark`: sent back behind all requests
 that have arrived. `interrupt`, when the kernel seems idle: it ends the cells that are on their way,
-for which the signal came too early. `fork` {number} and its answer `forked` {number, ok, why}.
-`drain`: it waits until all text that descriptors 1 and 2 took has been read.
+for which the signal came too early. `fork` {number} and its answer `forked` {number, ok, reasons,
+size}. `drain`: it waits until all text that descriptors 1 and 2 took has been read.
 Questions beside a running cell go in with a signal (asking.py) and are answered on their own line.
 """
 

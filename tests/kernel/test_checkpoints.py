@@ -33,10 +33,12 @@ class FakeSandbox:
         self.discarded += head["numbers"]
 
 
-def table(most: int = 3, budget: int = 10**9) -> tuple[Checkpoints, FakeSandbox]:
+def table(
+    most: int = 3, budget: int = 10**9, memory: int = 10**9
+) -> tuple[Checkpoints, FakeSandbox]:
     """An empty table."""
     sandbox = FakeSandbox()
-    return Checkpoints(sandbox, most=most, budget=budget), sandbox
+    return Checkpoints(sandbox, most=most, budget=budget, memory=memory), sandbox
 
 
 def kept(checkpoints: Checkpoints) -> list[int]:
@@ -80,6 +82,24 @@ async def test_too_much_memory() -> None:
     assert kept(checkpoints) == [2, 3]
     assert [row.size for row in checkpoints.rows] == [60, 30, 40]
     assert "too much memory" in branches.text(checkpoints.rows, checkpoints.here)
+
+
+async def test_no_cell_fails_for_want_of_memory_because_of_a_checkpoint() -> None:
+    """There is room for all of the live kernel once more: old ones go for it, or there is none."""
+    checkpoints, sandbox = table(memory=100)
+    for number in range(1, 4):
+        sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 20}
+        await checkpoints.take("step", {}, run="r", step=number)
+    sandbox.answers["weigh"] = {"1": 15, "2": 15, "3": 15}
+    await checkpoints.weigh()
+    sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 40}
+    await checkpoints.take("step", {}, run="r", step=4)
+    assert kept(checkpoints) == [3, 4]
+    sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 51}
+    with pytest.raises(UsageError, match="more than half of the sandbox's memory"):
+        await checkpoints.take("step", {}, run="r", step=5)
+    assert kept(checkpoints) == [3, 4]
+    assert sandbox.discarded == [1, 2, 5]
 
 
 async def test_what_was_refused_leaves_no_row() -> None:
