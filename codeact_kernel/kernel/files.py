@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.agent_cell import FilesCell
 from codeact_kernel.kernel.requests import Said
 from codeact_kernel.sandbox.staging import diff
 from codeact_kernel.sandbox.staging.layer import Change
 from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch
+
+if TYPE_CHECKING:
+    from codeact_kernel.kernel.agent_cell import FilesCell
 
 log = logging.getLogger(__name__)
 _SHOWN = 10

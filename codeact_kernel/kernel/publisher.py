@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.kernel.connection import Connection
-from codeact_kernel.kernel.feeds import Feed
 from codeact_kernel.kernel.messages import EMPTY, Bytes, Incoming, to_json
 from codeact_kernel.kernel.streams import Coalescer
+
+if TYPE_CHECKING:
+    from codeact_kernel.kernel.feeds import Feed
 
 _STATES = {
     state: to_json({"execution_state": state})
@@ -35,6 +37,8 @@ class Publisher:
 
     def keep(self, header: bytes) -> Feed:
         """From now on keep what is said under this header, for those who come later."""
+        from codeact_kernel.kernel.feeds import Feed  # most kernels have no agent's cell to keep
+
         feed = self._feeds[header] = Feed(header)
         if len(self._feeds) > _MAX_FEEDS:
             self._feeds.popitem(last=False)

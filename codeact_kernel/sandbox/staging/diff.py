@@ -6,7 +6,6 @@ character spelled out, so that neither a terminal nor a page obeys it.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -100,6 +99,8 @@ def _unified(before: list[str], after: list[str]) -> list[str]:
     before, after = before[start:], after[start:]
     if max(len(before), len(after)) > _MAX_COMPARED:
         return [f"(lines from {start + 1} on differ: {len(before):,} before, {len(after):,} now)"]
+    import difflib  # on nobody's start path
+
     lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
     cut = [shown(line[:2000]) for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
