@@ -2,7 +2,7 @@
 # make test   everything the tests need, the checks, and all tests
 SHELL := /bin/bash
 SOURCES := pyproject.toml $(wildcard scripts/* codeact_kernel/kernelspec/*) \
-  $(shell find labextension/src labextension/style -type f) \
+  $(shell find labextension/src labextension/style labextension/schema -type f) \
   $(wildcard labextension/*.json)
 NODE := command -v npm >/dev/null && node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null \
   || { echo "node 20 (or newer) and npm are needed to build the JupyterLab extension of a checkout." >&2; exit 1; }

@@ -56,7 +56,7 @@ export default tseslint.config(
   },
   {
     // the examples of the contract come from JSON.parse; what they are is what is tested
-    files: ['tests/**/*.ts'],
+    files: ['tests/**/*.ts', 'tests/**/*.tsx'],
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off' }
   },
   prettier

@@ -16,7 +16,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("install.json", "package.json", "package-lock.json", "tsconfig.json", "src", "style")
+SOURCES = (
+    "install.json",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "src",
+    "style",
+    "schema",
+)
 STAMP = "sources.sha256"
 MISSING = (
     "node 20 (or newer) and npm are needed to build codeact-kernel from a checkout: "

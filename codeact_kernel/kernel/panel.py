@@ -90,14 +90,16 @@ class Panel:
         opens = message.type == "comm_open" and content.get("target_name") == TARGET
         if not opens and comm_id not in self._comms:
             return False
-        self._publisher.status("busy", message.header)
-        if opens:
-            self._open(comm_id, message, content.get("data"))
-        elif message.type == "comm_close":
-            del self._comms[comm_id]
-        else:
+        if message.type == "comm_msg":
+            # only idle, which a client's future waits for: a panel that looks makes no kernel busy
             comm = self._comms[comm_id]
             self._requests.take(comm, content.get("data"), lambda reply: self._reply(comm, reply))
+        else:
+            self._publisher.status("busy", message.header)
+            if opens:
+                self._open(comm_id, message, content.get("data"))
+            else:
+                del self._comms[comm_id]
         self._publisher.status("idle", message.header)
         self._answered()
         return True

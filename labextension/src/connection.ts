@@ -10,7 +10,8 @@ import type { JSONObject, JSONValue } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import { parse, PROTOCOL, ProtocolError, TARGET } from './protocol';
+import { ProtocolError } from './fields';
+import { parse, PROTOCOL, TARGET } from './protocol';
 import type { IEditMessage, IEventMessage, IHello, IOpen } from './protocol';
 import { Problem, Requests } from './requests';
 import { KERNEL } from './tokens';

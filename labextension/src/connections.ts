@@ -36,6 +36,11 @@ export class Connections {
     return (panel && this._connections.get(panel)?.state) ?? null;
   }
 
+  /** The connection of a notebook; null: it is not open. */
+  of(panel: NotebookPanel): Connection | null {
+    return this._connections.get(panel) ?? null;
+  }
+
   /** Emitted when `current` may be another. */
   get changed(): ISignal<this, void> {
     return this._changed;

@@ -13,11 +13,11 @@ export interface IDescription {
 }
 
 /** After `%agent trust display`. */
-const TRUSTED =
+export const TRUSTED =
   'Displays are trusted: what code shows can run script in this page. Write %agent distrust display to end that.';
 
-/** What each grade promises. A grade of a newer kernel is shown without a promise. */
-const GRADES: Readonly<Record<string, string>> = {
+/** What each grade promises, for the section about the sandbox. A grade of a newer kernel is shown without a promise. */
+export const GRADES: Readonly<Record<string, string>> = {
   vm: 'Cells run in a virtual machine of their own.',
   gvisor: 'Cells run on a kernel of their own (gVisor).',
   namespaces: 'Cells run in namespaces of their own, without network.',
@@ -51,12 +51,7 @@ export function describe(state: ConnectionState | null): IDescription {
       return {
         mood: state.grade === 'none' || state.trusted ? 'bad' : 'good',
         heading: 'Connected',
-        text: [
-          `Isolation: ${state.grade}.`,
-          GRADES[state.grade] ?? '',
-          state.trusted ? TRUSTED : '',
-          ...state.notes
-        ]
+        text: [`Isolation: ${state.grade}.`, state.trusted ? TRUSTED : '', ...state.notes]
           .filter(Boolean)
           .join(' ')
       };

@@ -1,25 +1,49 @@
-/** The wiring: one plugin that connects notebooks to their kernels and puts the panel at the right. */
+/** The wiring: one plugin that connects notebooks to their kernels, puts the panel at the right, adds commands. */
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 
 import { addCellCommands, REMOVE } from './cells/commands';
+import { addCommands, ASK, FIX, SHOW, STOP } from './commands';
 import { Connections } from './connections';
-import { Panel } from './panel';
+import { Preferences } from './panel/preferences';
+import { sections } from './panel/sections';
+import { Sidebar } from './panel/sidebar';
+import { Stores } from './panel/stores';
+
+const ID = 'codeact-labextension:plugin';
 
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'codeact-labextension:plugin',
+  id: ID,
   description: 'Connects notebooks to their CodeAct kernel and shows the panel.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ILayoutRestorer],
-  activate: (app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null) => {
-    const panel = new Panel(new Connections(tracker));
+  optional: [ISettingRegistry, ILayoutRestorer, ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    registry: ISettingRegistry | null,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null
+  ) => {
+    const connections = new Connections(tracker);
+    const preferences = new Preferences(registry?.load(ID) ?? null);
+    const stores = new Stores(tracker, connections, preferences);
+    const ask = (): void => void app.commands.execute(ASK);
+    const sidebar = new Sidebar(connections, stores, sections(stores, preferences, ask));
+    // Notebook 7 has a right area too; without one the application decides
+    app.shell.add(sidebar, 'right', { rank: 900, type: 'CodeAct' });
+    restorer?.add(sidebar, sidebar.id);
     addCellCommands(app.commands, tracker);
     app.contextMenu.addItem({ command: REMOVE, selector: '.jp-Notebook .codeact-Cell', rank: 20 });
-    // Notebook 7 has a right area too; without one the application decides
-    app.shell.add(panel, 'right', { rank: 900, type: 'CodeAct' });
-    restorer?.add(panel, panel.id);
+    addCommands(app.commands, stores, () => {
+      app.shell.activateById(sidebar.id);
+    });
+    for (const command of [ASK, FIX, STOP, SHOW]) {
+      palette?.addItem({ command, category: 'CodeAct' });
+    }
   }
 };
 

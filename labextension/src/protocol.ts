@@ -6,6 +6,18 @@
  */
 import type { JSONObject, JSONValue } from '@lumino/coreutils';
 
+import {
+  count,
+  flag,
+  member,
+  object,
+  objects,
+  ProtocolError,
+  seconds,
+  text,
+  texts
+} from './fields';
+
 /** The comm target. The front end opens it, never the kernel. */
 export const TARGET = 'codeact';
 
@@ -159,9 +171,6 @@ export type Edit =
   | IDelete
   | INotebook;
 
-/** What arrived is not a message of docs/panel.md. The text names the field. */
-export class ProtocolError extends Error {}
-
 /** The message in a comm_msg's data. Throws ProtocolError. */
 export function parse(data: JSONValue): Message {
   const message = object(data, 'message');
@@ -257,63 +266,4 @@ function cellType(data: JSONObject): IInsert['cell_type'] {
     throw new ProtocolError(`cell_type is ${JSON.stringify(type)}, not code or markdown`);
   }
   return type;
-}
-
-function object(value: JSONValue | undefined, name: string): JSONObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ProtocolError(`${name} is not an object`);
-  }
-  return value;
-}
-
-function member(data: JSONObject, name: string): JSONObject {
-  return object(data[name], name);
-}
-
-function objects(data: JSONObject, name: string): JSONObject[] {
-  const value = data[name];
-  if (!Array.isArray(value)) {
-    throw new ProtocolError(`${name} is not a list`);
-  }
-  return value.map((item, at) => object(item, `${name}[${String(at)}]`));
-}
-
-function texts(data: JSONObject, name: string): string[] {
-  const value = data[name];
-  if (!Array.isArray(value) || !value.every(item => typeof item === 'string')) {
-    throw new ProtocolError(`${name} is not a list of strings`);
-  }
-  return value;
-}
-
-function text(data: JSONObject, name: string): string {
-  const value = data[name];
-  if (typeof value !== 'string') {
-    throw new ProtocolError(`${name} is not a string`);
-  }
-  return value;
-}
-
-function flag(data: JSONObject, name: string): boolean {
-  const value = data[name];
-  if (typeof value !== 'boolean') {
-    throw new ProtocolError(`${name} is not true or false`);
-  }
-  return value;
-}
-
-function count(data: JSONObject, name: string): number {
-  const value = data[name];
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new ProtocolError(`${name} is not a count`);
-  }
-  return value;
-}
-
-function seconds(data: JSONObject, name: string): number {
-  const value = data[name];
-  if (typeof value !== 'number' || !(value >= 0)) {
-    throw new ProtocolError(`${name} is not a number of seconds`);
-  }
-  return value;
 }

@@ -14,7 +14,7 @@ group('describe', () => {
       'no isolation',
       { status: 'connected', version: '1', grade: 'none', trusted: false, notes: [] },
       'bad',
-      'not isolated'
+      'Isolation: none.'
     ],
     [
       'namespaces',
@@ -44,7 +44,7 @@ group('describe', () => {
         notes: ['Home is not shown.']
       },
       'good',
-      'rules. Home is not shown.'
+      'landlock. Home is not shown.'
     ],
     ['a failure', { status: 'failed', reason: 'No answer.' }, 'bad', 'No answer.']
   ])('says what %s means', (_, state, mood, words) => {

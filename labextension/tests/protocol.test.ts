@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { JSONValue } from '@lumino/coreutils';
 import { describe, expect, it } from 'vitest';
 
-import { parse, ProtocolError } from '../src/protocol';
+import { ProtocolError } from '../src/fields';
+import { parse } from '../src/protocol';
 
 const FOLDER = fileURLToPath(new URL('../../tests/contract/', import.meta.url));
 const FROM_KERNEL = readdirSync(FOLDER).filter(name =>

@@ -1,0 +1,193 @@
+/**
+ * The events of a run as the panel needs them, read from what the kernel sends.
+ *
+ * Rule: the fields are those of codeact_kernel/trace/events.py; an event the panel does not draw is null,
+ * one that is not as it should be throws a ProtocolError.
+ */
+import type { JSONObject } from '@lumino/coreutils';
+
+import { count, limit, member, objects, seconds, text, texts } from '../fields';
+import type { IStep } from './run';
+import { NOTHING, sum } from './usage';
+import type { IUsage } from './usage';
+
+type Observed = Pick<IStep, 'outcome' | 'observation' | 'seconds' | 'names'>;
+
+export type RunEvent =
+  | {
+      type: 'RunStarted';
+      id: string;
+      task: string;
+      model: string;
+      cell: string;
+      limits: { steps: number | null; budget: number | null };
+      approve: string;
+    }
+  | { type: 'StepStarted'; run: string; number: number; cell: string }
+  | { type: 'ReplyGrew'; run: string; number: number; thought: string; code: string }
+  | { type: 'ReplyArrived'; run: string; number: number; usage: IUsage; problem: string }
+  | { type: 'Waited'; run: string; number: number; sentence: string }
+  | {
+      type: 'CodeProposed';
+      run: string;
+      number: number;
+      cell: string;
+      thought: string;
+      code: string;
+    }
+  | { type: 'CodeStarted'; run: string; number: number; cell: string; code: string }
+  | { type: 'Observed'; run: string; number: number; observed: Observed }
+  | { type: 'StepFinished'; run: string; step: IStep }
+  | { type: 'Noticed'; run: string; sentence: string }
+  | {
+      type: 'RunFinished';
+      run: string;
+      outcome: string;
+      answer: string | null;
+      reason: string;
+      seconds: number;
+    };
+
+/** What the panel needs of an event; null: nothing. Throws ProtocolError. */
+export function readEvent(event: JSONObject & { type: string }): RunEvent | null {
+  if (event.type === 'RunStarted') {
+    return started(event);
+  }
+  const run = typeof event.run === 'string' ? event.run : '';
+  switch (event.type) {
+    case 'StepStarted':
+      return { type: event.type, run, number: count(event, 'number'), cell: text(event, 'cell') };
+    case 'ReplyGrew':
+      return { type: event.type, run, number: count(event, 'number'), ...proposal(event) };
+    case 'ReplyArrived':
+      return {
+        type: event.type,
+        run,
+        number: count(event, 'number'),
+        usage: usage(member(event, 'reply')),
+        problem: text(event, 'problem')
+      };
+    case 'Waited':
+      return {
+        type: event.type,
+        run,
+        number: count(event, 'number'),
+        sentence: text(event, 'sentence')
+      };
+    case 'CodeProposed':
+      return {
+        type: event.type,
+        run,
+        number: count(event, 'number'),
+        cell: text(event, 'cell'),
+        ...proposal(event)
+      };
+    case 'CodeStarted':
+      return {
+        type: event.type,
+        run,
+        number: count(event, 'number'),
+        cell: text(event, 'cell'),
+        code: text(event, 'code')
+      };
+    case 'Observed':
+      return {
+        type: event.type,
+        run,
+        number: count(event, 'number'),
+        observed: observed(member(event, 'observation'))
+      };
+    case 'StepFinished':
+      return { type: event.type, run, step: finished(member(event, 'step')) };
+    case 'Noticed':
+      return { type: event.type, run, sentence: text(event, 'sentence') };
+    case 'RunFinished':
+      return {
+        type: event.type,
+        run,
+        outcome: text(event, 'outcome'),
+        answer: event.answer === null ? null : text(event, 'answer'),
+        reason: text(event, 'reason'),
+        seconds: seconds(event, 'seconds')
+      };
+    default:
+      return null;
+  }
+}
+
+function started(event: JSONObject): RunEvent {
+  const settings = member(event, 'settings');
+  return {
+    type: 'RunStarted',
+    id: text(event, 'id'),
+    task: text(event, 'task'),
+    model: text(event, 'model'),
+    cell: text(event, 'cell'),
+    limits: {
+      steps: settings.steps === undefined ? null : limit(settings, 'steps'),
+      budget: settings.budget === undefined ? null : limit(settings, 'budget')
+    },
+    approve: typeof settings.approve === 'string' ? settings.approve : 'never'
+  };
+}
+
+function proposal(event: JSONObject): { thought: string; code: string } {
+  return { thought: text(event, 'thought'), code: text(event, 'code') };
+}
+
+function usage(reply: JSONObject): IUsage {
+  const given = member(reply, 'usage');
+  return {
+    input: count(given, 'input_tokens'),
+    output: count(given, 'output_tokens'),
+    cached: count(given, 'cached_tokens'),
+    cost: limit(given, 'cost'),
+    estimated: given.estimated === true
+  };
+}
+
+function observed(observation: JSONObject): Observed {
+  const delta = member(observation, 'variables');
+  return {
+    outcome: text(observation, 'status'),
+    observation: text(observation, 'text'),
+    seconds: seconds(observation, 'seconds'),
+    names: {
+      made: Object.keys(member(delta, 'new')),
+      changed: Object.keys(member(delta, 'changed')),
+      deleted: texts(delta, 'deleted')
+    }
+  };
+}
+
+/** A step that is over. One without code is an answer in prose, or was left when a limit was met. */
+function finished(step: JSONObject): IStep {
+  const replies = objects(step, 'replies').map(usage);
+  const seen = step.observation === null ? null : observed(member(step, 'observation'));
+  return {
+    number: count(step, 'number'),
+    cell: text(step, 'cell'),
+    status: statusOf(step, seen?.outcome ?? ''),
+    thought: text(step, 'thought'),
+    code: step.code === null ? '' : text(step, 'code'),
+    waits: '',
+    began: 0,
+    seconds: seen?.seconds ?? null,
+    usage: replies.reduce(sum, NOTHING),
+    outcome: seen?.outcome ?? '',
+    observation: seen?.observation ?? null,
+    edited: step.proposed !== null,
+    repairs: Math.max(0, replies.length - 1),
+    names: seen?.names ?? { made: [], changed: [], deleted: [] }
+  };
+}
+
+function statusOf(step: JSONObject, outcome: string): IStep['status'] {
+  if (step.answer !== null) {
+    return 'answered';
+  }
+  if (outcome === '') {
+    return 'left';
+  }
+  return outcome === 'ok' ? 'done' : 'failed';
+}

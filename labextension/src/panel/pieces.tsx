@@ -1,0 +1,130 @@
+/**
+ * The small parts that sections are made of.
+ *
+ * Rule: no state, no kernel; colours and sizes come from style/, by JupyterLab's variables.
+ */
+import * as React from 'react';
+
+import type { StepStatus } from './run';
+
+/** A button with words. `kind`: how much it asks for attention. */
+export function Button(props: {
+  label: string;
+  onClick: () => void;
+  kind?: 'plain' | 'main' | 'danger';
+  title?: string;
+  disabled?: boolean;
+}): React.ReactElement {
+  return (
+    <button
+      type="button"
+      className="codeact-Button"
+      data-kind={props.kind ?? 'plain'}
+      title={props.title}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
+      {props.label}
+    </button>
+  );
+}
+
+/** What a section says when it has nothing to show. */
+export function Empty(props: { text: string; children?: React.ReactNode }): React.ReactElement {
+  return (
+    <div className="codeact-Empty">
+      <p>{props.text}</p>
+      {props.children}
+    </div>
+  );
+}
+
+/** A sentence about what could not be done. */
+export function Trouble(props: { sentence: string | undefined }): React.ReactElement | null {
+  return props.sentence ? (
+    <p className="codeact-Trouble" role="alert">
+      {props.sentence}
+    </p>
+  ) : null;
+}
+
+/** How much of a limit is used: a bar, and the same in words. */
+export function Meter(props: {
+  label: string;
+  used: number;
+  limit: number;
+  words: string;
+}): React.ReactElement {
+  const part = props.limit > 0 ? Math.min(1, props.used / props.limit) : 0;
+  return (
+    <div className="codeact-Meter">
+      <div className="codeact-Meter-words">
+        <span>{props.label}</span>
+        <span className="codeact-Meter-figures">{props.words}</span>
+      </div>
+      <div
+        className="codeact-Meter-bar"
+        role="meter"
+        aria-label={props.label}
+        aria-valuemin={0}
+        aria-valuemax={props.limit}
+        aria-valuenow={props.used}
+        aria-valuetext={props.words}
+      >
+        <div
+          className="codeact-Meter-used"
+          data-level={part > 0.9 ? 'high' : part > 0.7 ? 'middle' : 'low'}
+          style={{ width: `${String(Math.round(100 * part))}%` }}
+        />
+      </div>
+    </div>
+  );
+}
+
+const MARKS: Readonly<Record<StepStatus, string>> = {
+  thinking: 'M8 3a5 5 0 1 1-5 5',
+  writing: 'M8 3a5 5 0 1 1-5 5',
+  running: 'M8 3a5 5 0 1 1-5 5',
+  waiting: 'M6 5v6M10 5v6',
+  done: 'M3.5 8.5l3 3 6-7',
+  failed: 'M4.5 4.5l7 7M11.5 4.5l-7 7',
+  answered: 'M3.5 8.5l3 3 6-7',
+  left: 'M4 8h8'
+};
+
+/** The mark of a step's status; what it means is said in words beside it. */
+export function StatusMark(props: { status: StepStatus }): React.ReactElement {
+  return (
+    <svg
+      className="codeact-StatusMark"
+      data-status={props.status}
+      viewBox="0 0 16 16"
+      aria-hidden="true"
+      focusable="false"
+    >
+      <path d={MARKS[props.status]} />
+    </svg>
+  );
+}
+
+/** The seconds since `began`, counted while `live`. */
+export function Elapsed(props: {
+  began: number;
+  live: boolean;
+  words: (seconds: number) => string;
+}): React.ReactElement {
+  const [now, setNow] = React.useState(Date.now());
+  React.useEffect(() => {
+    if (!props.live) {
+      return;
+    }
+    setNow(Date.now());
+    const timer = setInterval(() => {
+      setNow(Date.now());
+    }, 1000);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [props.live, props.began]);
+  return <>{props.words(Math.floor(Math.max(0, now - props.began) / 1000))}</>;
+}

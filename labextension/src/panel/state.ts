@@ -1,0 +1,109 @@
+/**
+ * All that the panel shows of one notebook, and what each action makes of it.
+ *
+ * Rule: pure. `reduce` is the only maker of a state; store.ts owns the present one.
+ */
+import type { ConnectionState } from '../tokens';
+import type { IConfigured, IFiles, IPage, ISandbox, IVariable } from './answers';
+import type { RunEvent } from './events';
+import { fold } from './run';
+import type { IRun } from './run';
+
+/** Something the kernel is asked for. `value` is what it said last, `problem` why it did not. */
+export interface IPart<T> {
+  value: T | null;
+  loading: boolean;
+  problem: string;
+}
+
+/** What is looked at inside a variable. */
+export interface ILook {
+  name: string;
+  page: IPage | null;
+  problem: string;
+}
+
+/** The parts by name. */
+export interface IParts {
+  variables: IVariable[];
+  files: IFiles;
+  sandbox: ISandbox;
+  settings: IConfigured;
+}
+
+export interface IPanelState {
+  connection: ConnectionState;
+  run: IRun | null;
+  variables: IPart<IVariable[]>;
+  files: IPart<IFiles>;
+  sandbox: IPart<ISandbox>;
+  settings: IPart<IConfigured>;
+  look: ILook | null;
+  /** What could not be done last, as a sentence, and in which section; null: nothing. */
+  trouble: { section: string; sentence: string } | null;
+}
+
+export type Answer = {
+  [K in keyof IParts]: { type: 'answered'; part: K; value: IParts[K] };
+}[keyof IParts];
+
+export type Action =
+  | { type: 'connection'; connection: ConnectionState }
+  | { type: 'opened' }
+  | { type: 'event'; event: RunEvent; at: number }
+  | { type: 'asked'; part: keyof IParts }
+  | Answer
+  | { type: 'refused'; part: keyof IParts; problem: string }
+  | { type: 'look'; look: ILook | null }
+  | { type: 'variable'; variable: IVariable }
+  | { type: 'trouble'; section: string; sentence: string }
+  | { type: 'calm' };
+
+const UNKNOWN = { value: null, loading: false, problem: '' };
+
+export function initial(connection: ConnectionState): IPanelState {
+  return {
+    connection,
+    run: null,
+    variables: UNKNOWN,
+    files: UNKNOWN,
+    sandbox: UNKNOWN,
+    settings: UNKNOWN,
+    look: null,
+    trouble: null
+  };
+}
+
+/** The state after an action. */
+export function reduce(state: IPanelState, action: Action): IPanelState {
+  switch (action.type) {
+    case 'connection':
+      return { ...state, connection: action.connection };
+    case 'opened':
+      return initial(state.connection); // a new kernel, or the same one that tells all anew
+    case 'event':
+      return { ...state, run: fold(state.run, action.event, action.at) };
+    case 'asked':
+      return { ...state, [action.part]: { ...state[action.part], loading: true } };
+    case 'answered':
+      return { ...state, [action.part]: { value: action.value, loading: false, problem: '' } };
+    case 'refused':
+      return {
+        ...state,
+        [action.part]: { ...state[action.part], loading: false, problem: action.problem }
+      };
+    case 'look':
+      return { ...state, look: action.look };
+    case 'variable':
+      return { ...state, variables: withVariable(state.variables, action.variable) };
+    case 'trouble':
+      return { ...state, trouble: { section: action.section, sentence: action.sentence } };
+    case 'calm':
+      return { ...state, trouble: null };
+  }
+}
+
+function withVariable(part: IPart<IVariable[]>, changed: IVariable): IPart<IVariable[]> {
+  const value = part.value?.map(each => (each.name === changed.name ? changed : each)) ?? null;
+  return { ...part, value };
+}

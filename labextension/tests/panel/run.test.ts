@@ -1,0 +1,121 @@
+/** Claims about what events make of a run. */
+import { readFileSync } from 'node:fs';
+
+import type { JSONObject } from '@lumino/coreutils';
+import { describe, expect, it } from 'vitest';
+
+import { ProtocolError } from '../../src/fields';
+import { readEvent } from '../../src/panel/events';
+import { lastChange, spent } from '../../src/panel/run';
+import { duration, runWord, statusWord } from '../../src/panel/words';
+import { begun, ended, finished, observation, REPLY, runOf, STARTED } from './examples';
+
+describe('fold', () => {
+  it('takes task, model and limits from the start', () => {
+    const run = runOf(STARTED);
+    expect(run).toMatchObject({ task: 'Count.', model: 'openai/m', cell: 'agent', outcome: null });
+    expect(run.limits).toEqual({ steps: 8, budget: 1 });
+    expect(runWord(run)).toBe('Starting');
+  });
+
+  it.each([
+    [1, 'thinking', 'Step 1: waiting for the model'],
+    [2, 'writing', 'Step 1: the model is writing'],
+    [4, 'waiting', 'Step 1: about to run'],
+    [5, 'running', 'Step 1: code is running']
+  ])('follows a step: after %i events it is %s', (count, status, words) => {
+    const run = runOf(STARTED, ...begun(1).slice(0, count));
+    expect(run.steps[0]?.status).toBe(status);
+    expect(runWord(run)).toBe(words);
+  });
+
+  it('has what the model was shown when the code has ended, well or not', () => {
+    const seen = { type: 'Observed', run: 'r', number: 1 };
+    const good = runOf(STARTED, ...begun(1), { ...seen, observation: observation() });
+    expect(good.steps[0]).toMatchObject({
+      status: 'done',
+      observation: 'stdout:\n1',
+      seconds: 1.5
+    });
+    const bad = runOf(STARTED, ...begun(1), { ...seen, observation: observation('timeout') });
+    expect(bad.steps.map(statusWord)).toEqual(['time limit']);
+  });
+
+  it('draws the same from a finished step as from all its events', () => {
+    const all = runOf(
+      STARTED,
+      ...begun(1),
+      { type: 'Observed', run: 'r', number: 1, observation: observation() },
+      finished(1)
+    );
+    const late = runOf(STARTED, finished(1));
+    expect({ ...all.steps[0], began: 0 }).toEqual({ ...late.steps[0], began: 0 });
+  });
+
+  it('adds up tokens and money, of unreadable replies too', () => {
+    const run = runOf(STARTED, finished(1, { replies: [REPLY, REPLY] }), ...begun(2).slice(0, 2), {
+      type: 'ReplyArrived',
+      run: 'r',
+      number: 2,
+      reply: REPLY,
+      problem: 'No code.'
+    });
+    expect(run.steps.map(step => step.repairs)).toEqual([1, 1]);
+    expect(spent(run)).toMatchObject({ input: 300, output: 30, cached: 180 });
+    expect(spent(run).cost).toBeCloseTo(0.03);
+  });
+
+  it('says which step touched a variable last', () => {
+    const run = runOf(STARTED, finished(1), finished(2));
+    expect(lastChange(run, 'n')?.number).toBe(2);
+    expect(lastChange(run, 'other')).toBeNull();
+  });
+
+  it('marks code that the user changed', () => {
+    expect(runOf(STARTED, finished(1, { proposed: 'x' })).steps[0]?.edited).toBe(true);
+  });
+
+  it('ends, and counts steps anew when it is continued', () => {
+    const stopped = runOf(STARTED, finished(1), ...begun(2).slice(0, 2), ended('stopped'));
+    expect(runWord(stopped)).toBe('Stopped');
+    expect(stopped.steps[1]?.status).toBe('left');
+    const again = runOf(STARTED, finished(1), ended('step_limit'), { ...STARTED, task: 'More.' });
+    expect(again).toMatchObject({ outcome: null, before: 1, added: ['More.'], task: 'Count.' });
+    expect(runWord(again)).toBe('Between steps');
+  });
+
+  it('begins anew with another run, and leaves events of others alone', () => {
+    expect(runOf(STARTED, finished(1), { ...STARTED, id: 'r2' }).steps).toEqual([]);
+    const foreign = { ...finished(1), run: 'r9' };
+    expect(runOf(STARTED, foreign).steps).toEqual([]);
+  });
+});
+
+describe('readEvent', () => {
+  it('reads the example of the contract', () => {
+    const file = new URL('../../../tests/contract/event.json', import.meta.url);
+    const { event }: { event: JSONObject & { type: string } } = JSON.parse(
+      readFileSync(file, 'utf8')
+    );
+    expect(readEvent(event)).toEqual(event);
+  });
+
+  it('passes over what the panel does not draw, and refuses what is not as it should be', () => {
+    expect(readEvent({ type: 'NetworkUsed', run: 'r', request: {} })).toBeNull();
+    expect(() => readEvent({ ...STARTED, task: 1 })).toThrow(ProtocolError);
+    expect(() => readEvent(finished(-1))).toThrow(ProtocolError);
+  });
+});
+
+describe('duration', () => {
+  it.each([
+    [0.04, '0.0 s'],
+    [9.94, '9.9 s'],
+    [59.4, '59 s'],
+    [60, '1 min'],
+    [125, '2 min 5 s'],
+    [3780, '1 h 3 min']
+  ])('says %d seconds as %s', (seconds, words) => {
+    expect(duration(seconds)).toBe(words);
+  });
+});

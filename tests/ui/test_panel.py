@@ -1,0 +1,222 @@
+"""The side panel in a real JupyterLab: it shows a run live, and what is clicked there is done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.test_agent import agent, step
+from tests.scripted_server import Reply, serving
+from tests.ui.conftest import Lab, Notebook, open_notebook
+
+pytestmark = pytest.mark.timeout(240)
+TABLE = "import pandas as pd\ndf = pd.DataFrame({'city': ['Oslo', 'Bergen'], 'n': [3, 4]})\ndf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """The side panel of a page, in front."""
+
+    notebook: Notebook
+
+    @property
+    def page(self) -> Page:
+        return self.notebook.page
+
+    def section(self, name: str) -> Locator:
+        """A section's content."""
+        return self.page.locator(f"#codeact-section-{name}")
+
+    def toggle(self, *labels: str) -> None:
+        """Open these sections, or close them."""
+        for label in labels:
+            self.page.locator("#codeact-panel .jp-AccordionPanel-title", has_text=label).click()
+
+    def run(self) -> None:
+        """Run the active cell and do not wait for its end."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
+
+    def until(self, outcome: str) -> None:
+        """Until the run shown is `goes` or has ended so."""
+        self.page.locator(f".codeact-Progress[data-outcome={outcome}]").wait_for()
+
+
+def opened(page: Page, lab: Lab, name: str, *sources: str) -> Panel:
+    """A notebook with these cells, and the panel beside it."""
+    notebook = open_notebook(page, lab, lab.notebook(f"{name}.ipynb", *sources))
+    notebook.wait_for_panel("has not been asked yet")
+    return Panel(notebook=notebook)
+
+
+def test_a_run_is_shown_from_its_task_to_its_answer(lab: Lab, page: Page) -> None:
+    """Steps with thought, status and tokens; variables with the step that made them; observations."""
+    replies = [
+        step(TABLE, "I load the table first."),
+        step("total = int(df.n.sum())\nprint(total)", "Now the sum."),
+        step("1 / 0", "This will fail."),
+        step("final_answer(f'The sum is {total}.')", "Done."),
+    ]
+    with serving(*replies) as server:
+        panel = opened(
+            page, lab, "run", "depth = 3", agent(server.url, "Add up.", "--steps 8"), "1 / 0"
+        )
+        panel.notebook.picture("panel-empty")
+        panel.notebook.command("notebook:run-cell-and-select-next")
+        panel.run()
+        panel.until("answer")
+    run = panel.section("run")
+    expect(run).to_contain_text("Add up.")
+    expect(run).to_contain_text("4 of 8")
+    expect(run).to_contain_text("The sum is 7.")
+    statuses = run.locator(".codeact-Step")
+    expect(statuses).to_have_count(4)
+    expect(statuses.nth(2)).to_contain_text("3 · error")
+    frame = panel.section("variables").get_by_role("row", name="df")
+    expect(frame).to_contain_text("DataFrame (2, 2)")
+    expect(frame.locator("td").last).to_have_text("1")
+    panel.notebook.picture("panel-run-light")
+    frame.get_by_role("button").click()
+    expect(panel.section("variables").get_by_role("row", name="1 Bergen 4")).to_be_visible()
+    panel.toggle("Run", "Variables", "Observations")
+    expect(panel.section("observations")).to_contain_text("ZeroDivisionError")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    panel.toggle("Run")
+    panel.notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+    panel.notebook.panel()
+    panel.notebook.picture("panel-run-dark")
+    page.reload()
+    panel.notebook.wait_for_kernel()
+    panel.notebook.panel()
+    expect(panel.section("run").locator(".codeact-Step")).to_have_count(4)
+
+
+def test_a_run_is_stopped_continued_and_stopped_again(lab: Lab, page: Page) -> None:
+    """While the model thinks and while code runs; Continue inserts a cell that goes on."""
+    with serving(Reply(text="Never.", stall=100)) as server:
+        panel = opened(page, lab, "stop", agent(server.url))
+        panel.run()
+        panel.until("goes")
+        panel.section("run").get_by_role("button", name="Stop").click()
+        panel.until("stopped")
+    forever = "import time\nwhile True: time.sleep(0.1)"
+    with serving(step(forever)):
+        panel.section("run").get_by_label("for at most").fill("5")
+        panel.section("run").get_by_role("button", name="Continue").click()
+        page.locator(".codeact-Step[data-status=running]").wait_for()
+        panel.section("run").get_by_role("button", name="Stop").click()
+        panel.until("stopped")
+    expect(panel.section("run").locator(".codeact-Step").last).to_contain_text("interrupted")
+    source = (
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel.source"
+    )
+    assert page.evaluate(source) == "%agent continue --steps 5"
+
+
+def test_a_value_is_changed_in_place(lab: Lab, page: Page) -> None:
+    """Enter sets it in the kernel; what is no value is refused with a sentence and stays typed."""
+    panel = opened(page, lab, "values", "depth = 3", "print(depth * 2)")
+    panel.notebook.command("notebook:run-cell-and-select-next")
+    row = panel.section("variables").get_by_role("row", name="depth")
+    row.get_by_role("button").click()
+    row.get_by_role("textbox").fill("many")
+    row.get_by_role("textbox").press("Enter")
+    expect(panel.section("variables").get_by_role("alert")).to_contain_text("'many' is not a value")
+    row.get_by_role("textbox").fill("21")
+    row.get_by_role("textbox").press("Enter")
+    expect(row.get_by_role("button")).to_have_text("21")
+    panel.notebook.command("notebook:run-cell")
+    panel.notebook.wait_for_count(1, 2)
+    assert "42" in panel.notebook.text(1)
+
+
+def test_staged_files_are_kept_and_discarded(lab: Lab, page: Page) -> None:
+    """Each with its difference; what is kept is in the folder, what is discarded is not."""
+    code = "open('kept.md', 'w').write('# Kept\\n'); open('junk.md', 'w').write('junk\\n')"
+    with serving(step(code), step("final_answer('done')")) as server:
+        panel = opened(page, lab, "staged", agent(server.url))
+        panel.run()
+        panel.until("answer")
+    panel.toggle("Run", "Variables", "Files")
+    files = panel.section("files")
+    expect(files.locator(".codeact-Change, .codeact-Empty").first).to_be_visible()
+    if "Nothing can be staged here" in files.inner_text():
+        pytest.skip("what code writes cannot be staged here")
+    change = files.locator(".codeact-Change", has_text="kept.md")
+    change.locator("summary").click()
+    expect(change).to_contain_text("+# Kept")
+    panel.notebook.picture("panel-files")
+    change.get_by_role("button", name="Keep", exact=True).click()
+    expect(change).to_have_count(0)
+    assert (lab.folder / "kept.md").read_text() == "# Kept\n"
+    files.get_by_role("button", name="Discard", exact=True).click()
+    expect(files).to_contain_text("Nothing is staged")
+    assert not (lab.folder / "junk.md").exists()
+
+
+def test_displays_are_trusted_only_when_asked_again(lab: Lab, page: Page) -> None:
+    """The switch asks what it means first; the panel then says so on top."""
+    panel = opened(page, lab, "trusting", "1")
+    panel.toggle("Run", "Variables", "Sandbox")
+    section = panel.section("sandbox")
+    expect(section.get_by_role("meter").first).to_be_visible()
+    section.get_by_role("switch").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(section.get_by_role("switch")).not_to_be_checked()
+    section.get_by_role("switch").click()
+    page.get_by_role("dialog").get_by_role("button", name="Trust display").click()
+    expect(section.get_by_role("switch")).to_be_checked()
+    expect(page.locator(".codeact-Status")).to_contain_text("Displays are trusted")
+    panel.notebook.picture("panel-sandbox")
+    section.get_by_role("switch").click()
+    expect(section.get_by_role("switch")).not_to_be_checked()
+
+
+def test_settings_are_saved_and_shape_the_next_run(lab: Lab, page: Page) -> None:
+    """A number of steps that is set in the panel is the limit of a run, and is there after a reload."""
+    with serving(step("1")) as server:
+        panel = opened(page, lab, "settings", agent(server.url))
+        panel.toggle("Variables", "Settings")
+        settings = panel.section("settings")
+        settings.get_by_label("Steps").fill("2")
+        settings.get_by_label("Steps").press("Enter")
+        panel.notebook.picture("panel-settings")
+        page.wait_for_function(
+            "async () => { const id = 'codeact-labextension:plugin';"
+            "const found = await window.jupyterapp.serviceManager.settings.fetch(id);"
+            "return found.raw.includes('\"steps\": 2'); }"
+        )
+        panel.run()
+        panel.until("step_limit")
+    expect(panel.section("run")).to_contain_text("2 of 2")
+    page.reload()
+    panel.notebook.wait_for_kernel()
+    panel.notebook.panel()
+    expect(settings.get_by_label("Steps")).to_have_value("2")
+    settings.get_by_label("Steps").fill("")
+    settings.get_by_label("Steps").press("Enter")
+    expect(settings.get_by_label("Steps")).to_have_attribute(
+        "placeholder", re.compile("configured")
+    )
+
+
+def test_the_agent_is_asked_and_an_error_is_handed_to_it(lab: Lab, page: Page) -> None:
+    """The toolbar button inserts an empty task; the command for an error one with cell and traceback."""
+    panel = opened(page, lab, "asking", "cities = ['Oslo']\ncities[1]")
+    panel.notebook.command("notebook:run-cell")
+    panel.notebook.wait_for_count(0, 1)
+    page.locator(".jp-Notebook .jp-OutputArea-output").first.click(button="right")
+    page.get_by_role("menuitem", name="Let the Agent Fix This").click()
+    cell = "n => window.jupyterapp.shell.currentWidget.content.widgets[n].model.sharedModel.source"
+    task = page.evaluate(cell, 1)
+    assert task.startswith("%%agent\n")
+    assert "cities[1]" in task
+    assert "IndexError" in task
+    page.locator(".jp-NotebookPanel-toolbar [data-jp-item-name=codeact-ask] button").click()
+    assert page.evaluate(cell, 2) == "%%agent\n"
+    page.keyboard.type("Say hello.")
+    assert page.evaluate(cell, 2) == "%%agent\nSay hello."
