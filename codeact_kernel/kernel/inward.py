@@ -139,8 +139,8 @@ class Inward:
             request.publish(said)
 
     def _tell(self, request: Request | None, said: Said, removed: tuple[str, ...]) -> None:
-        """Say once below an output what it lost; an animation is one output."""
-        if said.type in ("update_display_data", "comm_msg"):
+        """Say once below an output what it lost; an animation is one output, a widget's parts too."""
+        if said.type in ("update_display_data", "comm_msg", "comm_open"):
             key = (request.id if request is not None else "", removed)
             if key in self._told:
                 return

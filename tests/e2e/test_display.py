@@ -79,6 +79,10 @@ def test_core_widgets_work_and_others_are_blocked(kernel: Session) -> None:
     blocked = result.of("comm_open")[-1]["content"]["data"]["state"]
     assert blocked["_model_name"] == "LabelModel"
     assert "anywidget" in blocked["value"]
+    told = [
+        each for each in shown(kernel.run("_ = [Evil() for n in range(9)]")) if "text/plain" in each
+    ]
+    assert len(told) == 1
     result = kernel.run("from comm import create_comm\ncreate_comm(target_name='evil')")
     assert result.of("comm_open") == []
     assert "comm evil" in shown(result)[0]["text/plain"]
