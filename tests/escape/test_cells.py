@@ -5,6 +5,9 @@ from __future__ import annotations
 import queue
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,21 +34,49 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+class Kernels:
+    """One kernel for most of them; whose sandbox was ended twice is followed by a new one.
+
+    It would start its next sandboxes ever more slowly.
+    """
+
+    def __init__(self, folder: Path, isolation: str) -> None:
+        self._start = partial(started, folder, {"CODEACT_ISOLATION": isolation})
+        self._stack = ExitStack()
+        self._session: Session | None = None
+        self._ended = 0
+
+    def session(self, ends: bool) -> Session:
+        """A kernel for a program that ends its sandbox, or does not."""
+        if self._session is None or (ends and self._ended == 2):
+            self.close()
+            self._session, self._ended = self._stack.enter_context(self._start()), 0
+        self._ended += ends
+        return self._session
+
+    def close(self) -> None:
+        """End the kernel."""
+        self._stack.close()
+        self._session = None
+
+
 @pytest.fixture(scope="module", params=["namespaces", "landlock"])
-def notebook(
+def kernels(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Session]:
-    """One kernel for all of them, whose sandbox some of them end."""
+) -> Iterator[Kernels]:
+    """Where the programs run."""
     folder = tmp_path_factory.mktemp("work")
-    with started(folder, {"CODEACT_ISOLATION": request.param}) as session:
-        yield session
+    made = Kernels(folder, request.param)
+    yield made
+    made.close()
     assert not list(folder.glob("outside-was-here"))
 
 
 @pytest.mark.parametrize("program", CORPUS, ids=lambda program: program.id)
-def test_the_client_sees_an_honest_kernel(notebook: Session, program: Program) -> None:
+def test_the_client_sees_an_honest_kernel(kernels: Kernels, program: Program) -> None:
     """One reply, only messages that may be published, under this cell or nobody's, by one sender;
     no question, no `codeact` comm; the same outer process; and the next cell works."""
+    notebook = kernels.session(program.ends)
     pid, flag = notebook.pid, f"flag-{secrets.token_hex(8)}"
     msg_id = notebook.client.execute(PRELUDE.format(flag=flag) + program.code, allow_stdin=False)
     messages = everything(notebook, msg_id)
@@ -112,9 +143,9 @@ def test_the_corpus_is_a_corpus() -> None:
     assert len(CORPUS) >= 50
 
 
-def test_forged_frames_do_go_out(notebook: Session) -> None:
+def test_forged_frames_do_go_out(kernels: Kernels) -> None:
     """The control: a frame made by hand that breaks no rule reaches the client."""
     code = "publish('display_data', {'data': {'text/plain': 'by hand'}, 'metadata': {}})"
-    result = notebook.run(PRELUDE.format(flag="") + code)
+    result = kernels.session(False).run(PRELUDE.format(flag="") + code)
     (shown,) = result.of("display_data")
     assert shown["content"]["data"]["text/plain"] == "by hand"

@@ -41,6 +41,7 @@ def test_it_works(
         pytest.skip(f"{program.needs} is not installed")
     if grade in program.gaps:
         request.node.add_marker(pytest.mark.xfail(strict=True, reason=program.gaps[grade]))
+    session.run("%reset -f")  # no program has another's imports
     result = session.run(program.code)
     assert result.reply["status"] == "ok", "\n".join(result.reply.get("traceback", []))[-2000:]
     assert "sandbox" not in result.stream("stderr").lower()
