@@ -23,6 +23,8 @@ NOBODY = (
     "a notebook or console, or use --approve never."
 )
 
+HIDDEN = "The code has characters that nobody sees or that change how it reads; they may hide a part of it."
+
 
 class Never:
     """Everything is approved."""
@@ -84,13 +86,16 @@ class ByRunning:
     async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
         if self._turnstile.rest:
             return Approve(code=code)
+        found = [visible(concern) for concern in concerns]
+        if visible(code) != code:  # an editor does not show everything either
+            found.append(HIDDEN)
         mark = {
             "role": "step",
             "run": self._run,
             "step": number,
             "status": "waiting",
             "token": self._turnstile.open(cell),
-            "concerns": [visible(concern) for concern in concerns],
+            "concerns": found,
         }
         self._projection.waits(SetMetadata(cell=cell, metadata=mark))
         try:

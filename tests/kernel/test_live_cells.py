@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from codeact_kernel.kernel.approvals import HIDDEN
 from tests.fakes import FakeModel
 from tests.kernel.boxes import FakeBox, obedient
 from tests.kernel.conftest import Front, started
@@ -235,6 +236,17 @@ async def test_running_the_cell_approves_what_is_in_it(asked: Page) -> None:
     assert text(await asked.shown(step)) == "print('mine')  \n"
     await asked.until(lambda: any(e["metadata"].get("edited") for e in asked.of("metadata")))
     assert ran(asked.front.box) == ["print('mine')  "]
+
+
+async def test_code_that_may_hide_a_part_of_itself_is_said_so(tmp_path: Path) -> None:
+    """An editor draws a change of direction as something else; the person who approves is warned."""
+    model = FakeModel("<python>\nprint('a\u202eb')\n</python>", DONE)
+    async with started(tmp_path, model=model) as front:
+        front.box.script = obedient
+        page = Page(front)
+        page.open()
+        page.execute("agent", "%%agent --approve ask\ndo it")
+        assert (await page.waiting())["concerns"] == [HIDDEN]
 
 
 async def test_running_it_twice_runs_it_once(asked: Page) -> None:
