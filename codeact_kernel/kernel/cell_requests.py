@@ -56,12 +56,13 @@ class CellRequests:
         token, attaches = ours.get("token"), ours.get("attach") is True
         if not attaches and not isinstance(token, str):
             return False
-        waiting = self._turnstile.cell
-        if isinstance(token, str) and self._turnstile.take(token, message):
+        cell = cell_id(message)
+        waits = cell == self._turnstile.cell  # a copy of the cell is another cell
+        if waits and isinstance(token, str) and self._turnstile.take(token, message):
             # at once: a second press of Shift-Enter may be right behind it
-            self._projection.began(waiting, self._publisher.keep(message.header), message.session)
+            self._projection.began(cell, self._publisher.keep(message.header), message.session)
             return True
-        feed = self._projection.attach(cell_id(message), message)
+        feed = self._projection.attach(cell, message)
         if feed is not None:
             self._watched(feed.header, message)
             return True

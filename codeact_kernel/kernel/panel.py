@@ -72,6 +72,8 @@ class Panel:
         self._log = RunLog()
         self.on_greeted: Callable[[Comm], None] = lambda comm: None
         """Called with a front end that has come, behind what it is told of the run."""
+        self.on_left: Callable[[Comm], None] = lambda comm: None
+        """Called with one that has said that it goes."""
         self._comms: dict[str, Comm] = {}
         self._waiting: list[Comm] = []
 
@@ -99,7 +101,7 @@ class Panel:
             if opens:
                 self._open(comm_id, message, content.get("data"))
             else:
-                del self._comms[comm_id]
+                self.on_left(self._comms.pop(comm_id))
         self._publisher.status("idle", message.header)
         self._answered()
         return True

@@ -37,9 +37,12 @@ class Projection:
         self._panel = panel
         self._layout = layout
         self._feeds: OrderedDict[str, Feed] = OrderedDict()
+        self._watching: dict[str, set[str]] = {}
+        """The sessions that look at each of these cells."""
         self._deleted: set[str] = set()
         self._waiting: SetMetadata | None = None
         panel.on_greeted = self.restore
+        panel.on_left = self._left
 
     # ── what front ends are told ─────────────────────────────────────────────────────────────────
 
@@ -71,8 +74,10 @@ class Projection:
     def began(self, cell: str, feed: Feed, session: str) -> None:
         """The cell runs now; front ends of other sessions than this one are to look at it."""
         self._keep(cell, feed)
+        self._watching[cell] = {session}
+        shown = self._panel.has_page(session)  # by the page that executes it
         for comm in self._panel.running_cells():
-            if comm.session != session and not comm.collaborates:
+            if comm.session != session and not (comm.collaborates and shown):
                 self._panel.edit(comm, AttachCell(cell=cell))
 
     def restore(self, comm: Comm) -> None:
@@ -104,8 +109,19 @@ class Projection:
         """Show this client what the cell shows; None: nothing is known of it."""
         feed = self._feeds.get(cell)
         if feed is not None:
+            self._watching.setdefault(cell, set()).add(message.session)
             self._publisher.attach(feed, message)
         return feed
+
+    def _left(self, comm: Comm) -> None:
+        """A page is gone. Others that show its copy of the notebook look at the cells it looked at."""
+        acting = [other for other in self._panel.running_cells() if other.collaborates]
+        if not comm.collaborates or not acting:
+            return
+        for cell, feed in self._feeds.items():
+            seen = any(map(self._panel.has_page, self._watching.get(cell, ())))
+            if not feed.is_over and not seen:
+                self._panel.edit(acting[-1], AttachCell(cell=cell))
 
     def deleted(self, cells: Sequence[str]) -> None:
         """The user deleted these cells."""
@@ -119,7 +135,8 @@ class Projection:
         self._feeds[cell] = feed
         self._feeds.move_to_end(cell)
         if len(self._feeds) > _MAX_FEEDS:
-            self._feeds.popitem(last=False)
+            old, _ = self._feeds.popitem(last=False)
+            self._watching.pop(old, None)
 
 
 def _named(edit: Edit, agent: str) -> Edit:

@@ -259,6 +259,16 @@ async def test_running_it_twice_runs_it_once(asked: Page) -> None:
     assert ran(asked.front.box) == ["print('one')"]
 
 
+async def test_a_copy_of_a_waiting_cell_approves_nothing(asked: Page) -> None:
+    """Copied and run, it is a cell of the user's own, behind the run; the step still waits."""
+    mark = await asked.waiting()
+    asked.execute("copy", "print('copy')", **mark)
+    cell = asked.of("insert")[-1]["cell"]
+    step = asked.execute(cell, "print('one')", **mark)
+    assert text(await asked.shown(step)) == "print('one')\n"
+    assert ran(asked.front.box) == ["print('one')"]
+
+
 async def test_a_refusal_has_a_reason(asked: Page) -> None:
     """Rejecting tells the model why; nothing runs."""
     await asked.waiting()
@@ -328,6 +338,19 @@ async def test_of_pages_with_one_copy_one_acts(page: Page) -> None:
     await acts.shown(agent)
     data = [m["content"] for m in acts.heard if m["msg_type"] == "comm_msg"]
     assert {d["data"]["kind"] for d in data if d["comm_id"] == "other"} == {"hello", "event"}
+
+
+async def test_a_page_takes_over_what_another_looked_at(page: Page) -> None:
+    """Where pages share the notebook and the one that executed a cell goes, another looks at it."""
+    page._send("comm_close", {"comm_id": page.comm, "data": {}})
+    stays, goes = (Page(page.front, name) for name in ("stays", "goes"))
+    stays.open(collaborates=True)
+    page.front.client.session.session = "another"  # a page is known by its session
+    goes.open(collaborates=True)
+    goes.execute("agent", "%%agent\ndo it")
+    await goes.edit("run")
+    goes._send("comm_close", {"comm_id": "goes", "data": {}})
+    await stays.edit("attach", cell="agent")
 
 
 async def test_a_question_finds_the_page_that_came_back(page: Page) -> None:
