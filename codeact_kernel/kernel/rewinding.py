@@ -183,6 +183,8 @@ class Rewinding:
         kept = self.kept
         if kept is not None:
             kept = replace(kept, conversation=kept.conversation.before())
+        alive = self.checkpoints.kept
+        self._then = {each: then for each, then in self._then.items() if each in alive}
         self._then[row.number] = kept
         return row
 
