@@ -1,4 +1,4 @@
-"""What is prepared for later while nothing runs: the font list, the sandbox that stands by.
+"""What is prepared for later while nothing runs: bytecode, the font list, the sandbox that stands by.
 
 Rule: nothing waits for this, and when it fails nobody misses it. What takes a processor begins
 seconds after the last thing the user asked for.
@@ -40,6 +40,7 @@ class Background:
     def start(self) -> None:
         """Begin, on the running loop."""
         loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._quietly(self._compile())))
         self._tasks.append(loop.create_task(self._quietly(self._make_font_list())))
         if self._standby is not None:
             keeping = self._quietly(self._keep_one_more(self._standby))
@@ -65,6 +66,14 @@ class Background:
             pass
         except Exception:
             log.exception("something could not be prepared")
+
+    async def _compile(self) -> None:
+        """Once for each installation, where the installer did not; the next start is faster."""
+        await self._link.until_ready()
+        await asyncio.sleep(_QUIET_SECONDS)
+        from codeact_kernel.sandbox import bytecode
+
+        await bytecode.ensure(bytecode.PACKAGES)
 
     async def _make_font_list(self) -> None:
         """Once for each environment, so that no first plot has to; when the start is long over."""
