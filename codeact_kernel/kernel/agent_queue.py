@@ -1,7 +1,8 @@
 """One cell at a time that this kernel carries out itself, and the cells that wait behind it.
 
-Rule: such a cell, an agent's or a `%pip`, goes inside like every other, so that it has its number and its place; its run
-begins when the sandbox says it is its turn, and its reply and idle are held until the run ends.
+Rule: such a cell, an agent's or a `%pip`, goes inside like every other, so that it has its number
+and its place; its run begins when the sandbox says it is its turn, and its reply and idle are held
+until the run ends.
 Meanwhile other cells wait here in order: run afterwards, or aborted when the run was stopped or
 failed.
 """
@@ -12,15 +13,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
 from codeact_kernel.agent.loop import End
 from codeact_kernel.errors import CodeActError, SandboxError, UsageError
 from codeact_kernel.kernel import agent_cell, pip_cell, pip_process
 from codeact_kernel.kernel.agent_cell import (
     AgentCell,
-    Cell,
     CheckpointCell,
     ContinueCell,
     FilesCell,
@@ -28,15 +26,15 @@ from codeact_kernel.kernel.agent_cell import (
     PlainCell,
     WrongCell,
 )
+from codeact_kernel.kernel.agent_request import AgentRequest, Carried, harmless
 from codeact_kernel.kernel.agent_run import Runner
 from codeact_kernel.kernel.cell_requests import CellRequests
 from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
-from codeact_kernel.kernel.messages import Incoming, to_json
+from codeact_kernel.kernel.messages import Incoming
 from codeact_kernel.kernel.panel import Panel
 from codeact_kernel.kernel.pip_cell import PipCell, SatisfiedCell
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.relay import Relay
-from codeact_kernel.kernel.requests import FrontRequest, Said
 from codeact_kernel.kernel.running import GRACE
 from codeact_kernel.kernel.views import display, fenced, say
 from codeact_kernel.trace.text import plain
@@ -45,7 +43,6 @@ from codeact_kernel.trace.values import Outcome
 log = logging.getLogger(__name__)
 _LAST_WORDS = GRACE + 1.5
 """Seconds: stopping a step takes up to GRACE + 1, and then its end is written down."""
-Carried = Cell | PipCell | SatisfiedCell
 _NAMES: dict[type[CodeActError], str] = {
     UsageError: "UsageError",
     pip_process.PipFailed: "PipFailed",
@@ -56,73 +53,6 @@ _INTERNAL = (
     "The run ended because of a mistake in this kernel ({error!r}). Everything done so far is kept; "
     "please report it with the kernel's log."
 )
-
-
-class AgentRequest(FrontRequest):
-    """An agent cell inside. Its reply and idle are kept; `turn` is called when it is its turn.
-
-    What the cell shows is this kernel's: it has no code inside, so of what comes from there only its
-    number and its error, if it fails, are passed on. Comms draw nothing by themselves.
-    """
-
-    def __init__(
-        self,
-        message: Incoming,
-        publisher: Publisher,
-        client: Incoming | None,
-        turn: Callable[[AgentRequest], None],
-        over: Callable[[AgentRequest, bool], None],
-    ) -> None:
-        super().__init__(message, publisher, client is not None)
-        self.content: dict[str, Any] = {}
-        given = message.read_content()
-        self._code = str(given.get("code"))
-        self.stops_on_error = given.get("stop_on_error", True) is not False
-        self._turn = turn
-        self._over = over
-        self._input_seen = False
-        self._error: Said | None = None
-
-    def publish(self, said: Said) -> None:
-        match said.type:
-            case "execute_input" if not self._input_seen:
-                self._input_seen = True
-                shown = to_json({**said.value, "code": self._code})
-                super().publish(said._replace(content=shown))
-            case "status" if said.value["execution_state"] == "idle":
-                self._inside_is_over(said)
-            case "error" if not self.answered:
-                self._error = said
-            case "status" | "comm_open" | "comm_msg" | "comm_close":
-                super().publish(said)
-            case _:
-                log.info("nothing is shown in an agent cell from inside: %s", said.type)
-
-    def _inside_is_over(self, idle: Said) -> None:
-        if self.content.get("status") == "ok":
-            self._turn(self)
-        else:
-            super().publish(idle)
-            self._over(self, False)
-
-    def stream(self, name: str, text: str) -> None:
-        """Nothing that is printed inside belongs here."""
-
-    def reply(self, said: Said) -> None:
-        self.content = dict(said.value)
-        if said.value.get("status") != "ok":
-            if self._error is not None:
-                super().publish(self._error)
-            super().reply(said)
-
-    def abort(self) -> None:
-        super().abort()
-        self._over(self, False)
-
-    def died(self, sentence: str, running: bool) -> None:
-        self.answered = False
-        super().died(sentence, running)
-        self._over(self, False)
 
 
 class AgentQueue:
@@ -174,7 +104,7 @@ class AgentQueue:
         self._cell, self.held, self._stopping = cell, request, False
         if isinstance(cell, AgentCell | ContinueCell):
             self._cells.keep(message)
-        self._relay.forward(request, message._replace(content=_harmless(content, cell)))
+        self._relay.forward(request, message._replace(content=harmless(content, cell)))
         if self._relay.requests.pending.get(request.id) is not request and self._task is None:
             self._settle(request, False)  # it could not be sent, and was answered so
         return True
@@ -321,18 +251,3 @@ class AgentQueue:
                 self._relay.abort(message)
         while self._waiting and self.held is None:
             self._relay.take(self._waiting.popleft())
-
-
-def _harmless(content: dict[str, Any], cell: Carried) -> bytes:
-    """The request as it goes inside, where it only takes its number and its place in the history.
-
-    `%%agent` with a task is a magic that does nothing there. Everything else becomes a comment:
-    IPython would expand `{name}` in a line, take a line that ends in `?` for a question about an
-    object, and run the code of a cell that is refused here.
-    """
-    code = content["code"]
-    if not (
-        isinstance(cell, AgentCell) and code.lstrip().startswith("%%") and "\n" in code.strip()
-    ):
-        content = {**content, "code": "\n".join(f"# {line}" for line in code.strip().split("\n"))}
-    return to_json(content)

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import importlib.util
 import json
@@ -98,9 +99,12 @@ class Pip:
 
 
 def _is_agents(metadata: Mapping[str, Any]) -> bool:
-    """Does the cell's own metadata, which JupyterLab sends along, say that an agent wrote it?"""
+    """Does the cell's own metadata, which JupyterLab sends along, say that an agent wrote it?
+
+    The cell with the task (role "agent") is its user's.
+    """
     ours = metadata.get("codeact")
-    return isinstance(ours, dict) and bool(ours)
+    return isinstance(ours, dict) and bool(ours) and ours.get("role") != "agent"
 
 
 def _is_saved_as_agents(notebook: Path, cell: object, code: str) -> bool:
@@ -166,8 +170,6 @@ def _environment() -> dict[str, str]:
 
 
 async def _tell(pipe: asyncio.StreamReader | None, say: Callable[[str], None]) -> None:
-    import codecs
-
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while pipe is not None and (data := await pipe.read(_READ)):
         say(decoder.decode(data))
