@@ -93,6 +93,12 @@ class Files:
         self._of_run.update(change.path for change in changes)
         return []
 
+    def before_own_cell(self) -> None:
+        """A cell of the user's is about to run: what the agent's code wrote until now is the agent's."""
+        if not self._own:
+            self.between_cells()
+        self.refresh()
+
     def refresh(self) -> None:
         """Nothing runs inside, and something is about to: show it what was changed outside."""
         if self._staging is not None:

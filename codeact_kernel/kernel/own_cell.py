@@ -80,10 +80,10 @@ class OwnCell(FrontRequest):
                 self.stream("stderr", "\n".join(said) + "\n")
             then()
 
-        put(self._files, self._order, changes, done)
+        _put(self._files, self._order, changes, done)
 
 
-def put(
+def _put(
     files: Files, order: InOrder, changes: Sequence[Change], then: Callable[[list[str]], None]
 ) -> None:
     """Put in place what the user's own code wrote, then go on with what there is to tell."""

@@ -22,7 +22,7 @@ from codeact_kernel.kernel.inward import Inward
 from codeact_kernel.kernel.isolation import Isolation
 from codeact_kernel.kernel.link import Link
 from codeact_kernel.kernel.messages import BadMessage, Incoming, as_object, to_json
-from codeact_kernel.kernel.own_cell import OwnCell, put
+from codeact_kernel.kernel.own_cell import OwnCell
 from codeact_kernel.kernel.publisher import Publisher
 from codeact_kernel.kernel.questions import Questions
 from codeact_kernel.kernel.requests import FrontRequest, Request, Requests, abort, fail
@@ -151,9 +151,7 @@ class Relay:
             return
         if message.type == "execute_request":
             if not any(r.type == message.type for r in self.requests.pending.values()):
-                changes = self.files.between_cells()
-                put(self.files, self.order, changes, lambda told: None)
-                self.files.refresh()
+                self.files.before_own_cell()
             asks = self.allows_stdin(message)
             cell = OwnCell(message, self.publisher, asks, self.files, self.order, self._before_cell)
             self.forward(cell, message)

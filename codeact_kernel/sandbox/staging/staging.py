@@ -143,15 +143,17 @@ class Staging:
         if not book.kept:
             return
         with Tree(self._folder) as tree, Tree(self.area.upper) as upper:
+            there = tree.stats(book.kept)
             stale = [
-                path for path in book.kept if book.base.get(path) != ledger.mark(tree.stat(path))
+                path
+                for path, found in there.items()
+                if book.base.get(path) != ledger.mark(found) and found.st_size <= MAX_REFRESHED
             ]
-            if not stale:
-                return
-            entries = layer.scan(self.area.upper)
+            entries = layer.scan(self.area.upper) if stale else {}
             fresh = [path for path in stale if self._is_as_kept(path, entries)]
-            fresh = [path for path in fresh if _size(tree, path) <= MAX_REFRESHED]
             fresh = [path for path in fresh if not place.restore(upper, tree, path)]
+            if not fresh:
+                return
             entries = layer.scan(self.area.upper)
             for path in set(fresh) & entries.keys():
                 book.kept[path] = book.seen[path] = entries[path].stamp
@@ -192,18 +194,18 @@ class Staging:
         book = self._ledger
         book.forget_all_but(entries)
         self._dirty = True
+        new = list(new)
+        real = tree.stats(path for path in new if path not in book.base)
         for path in new:
             book.seen[path] = entries[path].stamp
             if path not in book.base:
-                there = tree.stat(path)
+                there = real.get(path)
                 late = since is not None and there is not None and entries[path].kind != "folder"
                 unsure = late and there is not None and there.st_ctime > (since or 0) - _SLACK
                 book.base[path] = ledger.UNKNOWN if unsure else ledger.mark(there)
 
     def _pending(self, tree: Tree, entries: dict[str, Entry]) -> list[Change]:
-        real = {
-            path: place.kind(found) for path in entries if (found := tree.stat(path)) is not None
-        }
+        real = {path: place.kind(found) for path, found in tree.stats(entries).items()}
         return [
             change
             for change in layer.changes(entries, real)
@@ -284,11 +286,6 @@ def _chosen(
         if not any(c.path == name or c.path.startswith(f"{name}/") for c in chosen)
     ]
     return chosen, tuple(unknown)
-
-
-def _size(tree: Tree, path: str) -> int:
-    found = tree.stat(path)
-    return 0 if found is None else found.st_size
 
 
 def _above(path: str) -> list[str]:
