@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,37 +14,45 @@ from tests.faults.conftest import LOST, UNTOLD, agent, kernel_in, step, steps_in
 from tests.faults.holdings import descriptors, of_sandbox
 from tests.scripted_server import serving
 
-WAIT = "print('in', flush=True)\nimport time\ntime.sleep(100)"
-FLOOD = "while True:\n    print('x' * 100)"
-Victim = Callable[[int], int]
+WAIT = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(100)"
+FLOOD = "import os\nwhile True:\n    print(os.getpid())"
+Victim = Callable[[int, str], int]
 
 
-def worker(pid: int) -> int:
-    """The live kernel inside."""
-    return below(pid)[-1]
+def worker(pid: int, inner: str) -> int:
+    """The live kernel inside, which calls itself `inner` there; others are checkpoints of it."""
+    (found,) = (each for each in below(pid) if inner_pid(each) == inner)
+    return found
 
 
-def supervisor(pid: int) -> int:
+def supervisor(pid: int, inner: str) -> int:
     """The first process inside."""
-    return below(pid)[-2]
+    return worker(pid, "1")
 
 
-def first(pid: int) -> int:
+def first(pid: int, inner: str) -> int:
     """The process that was started outside and holds the sandbox."""
     return below(pid)[0]
 
 
-def kill(session: Session, victim: Victim) -> None:
+def inner_pid(pid: int) -> str:
+    """The number of a process in the innermost namespace it is in."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[-1] for line in lines if line.startswith("NSpid:"))
+
+
+def kill(session: Session, victim: Victim, inner: str) -> None:
     """SIGKILL; what was there for the sandbox goes, and the kernel starts another."""
     held = of_sandbox(session.pid)
-    os.kill(victim(session.pid), signal.SIGKILL)
+    os.kill(victim(session.pid, inner), signal.SIGKILL)
     assert held.gone() == []
 
 
-def on_stream(session: Session, code: str) -> tuple[str, list[dict[str, Any]]]:
-    """Run code up to its first output."""
+def on_stream(session: Session, code: str) -> tuple[str, str]:
+    """Run code up to its first output, which begins with the number it has inside."""
     msg_id = session.client.execute(code)
-    return msg_id, session.until(msg_id, lambda m: bool(m["msg_type"] == "stream"))
+    messages = session.until(msg_id, lambda m: bool(m["msg_type"] == "stream"))
+    return msg_id, str(messages[-1]["content"]["text"]).split()[0]
 
 
 def test_while_nothing_runs(tmp_path: Path) -> None:
@@ -54,7 +61,7 @@ def test_while_nothing_runs(tmp_path: Path) -> None:
         session.run("x = 1")
         before, count = descriptors(session.pid), len(below(session.pid))
         for victim in (worker, first):
-            kill(session, victim)
+            kill(session, victim, session.run("import os; os.getpid()").value)
             result = session.run("'x' in globals()")
             assert result.value == "False"
             assert result.stream("stderr").count(UNTOLD) == 1
@@ -70,8 +77,8 @@ def test_in_a_cell(tmp_path: Path, code: str) -> None:
         session.run("x = 'a large message is sent by a thread of its own: ' * 10_000; print(x)")
         before = descriptors(session.pid)
         for victim in (worker, supervisor):
-            msg_id, _ = on_stream(session, code)
-            kill(session, victim)
+            msg_id, inner = on_stream(session, code)
+            kill(session, victim, inner)
             result = session.wait(msg_id)
             assert LOST in result.error["evalue"]
             assert "signal 9" in result.error["evalue"]
@@ -87,8 +94,8 @@ def test_in_a_step(tmp_path: Path) -> None:
         for victim in (worker, supervisor):
             replies = (step("x = 1"), step(WAIT), step("final_answer('x' in globals())"))
             with serving(*replies) as server:
-                msg_id, _ = on_stream(session, agent(server.url))
-                kill(session, victim)
+                msg_id, inner = on_stream(session, agent(server.url))
+                kill(session, victim, inner)
                 result = session.wait(msg_id)
                 assert LOST in str(server.requests[2]["messages"][-1])
             assert result.reply["status"] == "ok"
