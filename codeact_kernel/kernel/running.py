@@ -21,6 +21,8 @@ LONGEST_PAUSE = 1800.0
 """Seconds for which one request's clock may stand still in all."""
 _PATIENCE = 10
 """So many times the grace is given again while we ourselves are behind with what came from inside."""
+_CHATTER = 2
+"""So many times it is given again while output still comes: it may be older than the stop."""
 _AFTER_ASKING = 1.0
 """What was written just before the question may arrive just after it."""
 LOST = "All variables are lost; a fresh sandbox is starting."
@@ -43,6 +45,8 @@ class Running:
         self._grace: asyncio.TimerHandle | None = None
         self._stopping: Request | None = None
         self._patience = 0
+        self._chatter = 0
+        self._heard = False
 
     def look(self) -> None:
         """Something was sent, is over, or can run now: whose turn is it? Its clock starts once."""
@@ -78,6 +82,8 @@ class Running:
 
     def active(self, msg_id: object) -> None:
         """Something but a question came from this request's code; when it waited, it does not."""
+        if self._stopping is not None and msg_id == self._stopping.id:
+            self._heard = True
         if self._asked is None or self.current is None or msg_id != self.current.id:
             return
         if asyncio.get_running_loop().time() - self._asked > _AFTER_ASKING:
@@ -92,11 +98,9 @@ class Running:
         if target is not None and target is not self._stopping:
             self._end_grace()
             self._stopping = target
-            self._patience = _PATIENCE
+            self._patience, self._chatter = _PATIENCE, _CHATTER
             self._link.hurry(True)
-            self._grace = asyncio.get_running_loop().call_later(
-                self._grace_seconds, self._insist, target
-            )
+            self._give_grace(target)
 
     def _arm(self, request: Request, seconds: float) -> None:
         self._limit = asyncio.get_running_loop().call_later(seconds, self._over, request)
@@ -109,11 +113,14 @@ class Running:
             self.interrupt()
 
     def _insist(self, request: Request) -> None:
-        if self._link.held and self._patience > 0:  # that it is over may not have been heard yet
+        # That it is over may not have been heard yet.
+        if self._link.held and self._patience > 0:
             self._patience -= 1
-            self._grace = asyncio.get_running_loop().call_later(
-                self._grace_seconds, self._insist, request
-            )
+            self._give_grace(request)
+            return
+        if self._heard and self._chatter > 0:
+            self._chatter -= 1
+            self._give_grace(request)
             return
         self._end_grace()
         if self._is_pending(request):
@@ -131,6 +138,12 @@ class Running:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
+
+    def _give_grace(self, request: Request) -> None:
+        self._heard = False
+        self._grace = asyncio.get_running_loop().call_later(
+            self._grace_seconds, self._insist, request
+        )
 
     def _is_pending(self, request: Request) -> bool:
         return self._requests.pending.get(request.id) is request

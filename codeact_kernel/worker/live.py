@@ -26,7 +26,7 @@ from codeact_kernel.worker import process
 from codeact_kernel.worker.interest import READ, WRITE
 from codeact_kernel.worker.outbox import Outbox
 
-HIGH = 8 * 1024 * 1024
+HIGH = 1024 * 1024
 """Bytes that wait for the outer above which the kernel is no longer read."""
 _READ = 256 * 1024
 _REST = 0.002

@@ -209,3 +209,15 @@ async def test_code_that_is_being_stopped_is_heard(inside: Inside) -> None:
     assert inside.box.held
     inside.link.choke(False)
     assert not inside.box.held
+
+
+async def test_output_that_is_older_than_the_stop_gives_time(inside: Inside) -> None:
+    """While it still comes the grace is given again, but not for ever."""
+    inside.send(Timed("a"))
+    inside.running.interrupt()
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(GRACE * 20):
+        while not inside.ended.done():
+            inside.running.active("a")
+            await asyncio.sleep(GRACE / 10)
+    assert asyncio.get_running_loop().time() - began > GRACE * 2.5
