@@ -56,9 +56,9 @@ class Standby:
 
     def __init__(self, policy: Policy, config: Mapping[str, Any], budget: int) -> None:
         self._policy = policy
-        self._config = {**config, "preload": list(config.get("preload") or preload())}
+        self._config = config
         self._budget = budget
-        self._too_big = False
+        self._given_up = False
         self._made: Made | None = None
         self._sandbox: Sandbox | None = None
         self._making: asyncio.Task[None] | None = None
@@ -70,15 +70,21 @@ class Standby:
         return self._sandbox is not None and not self._sandbox.over
 
     async def prepare(self) -> None:
-        """Make one when there is none and there can be; returns when it has done its imports."""
+        """Make one when there is none and there can be; returns when it has done its imports.
+
+        Cancelling it leaves nothing of it.
+        """
         if self.waits or self._making is not None or not self._is_possible():
             return
         self._drop()
-        self._making = asyncio.get_running_loop().create_task(self._make())
+        making = self._making = asyncio.get_running_loop().create_task(self._make())
         try:
-            await asyncio.wait([self._making])
+            await asyncio.wait([making])
         finally:
             self._making = None
+            if not making.done():
+                making.cancel()
+                await asyncio.wait([making])
 
     def take(self) -> Sandbox | None:
         """The one that waits, when it is what a new one would be; it is the caller's from now on.
@@ -91,7 +97,7 @@ class Standby:
         sandbox, self._sandbox = self._sandbox, None
         if sandbox is None or sandbox.over:
             return None
-        if self._made != self._wanted():
+        if self._made is None or self._made != self._wanted():
             sandbox.kill()
             return None
         sandbox.watch_anew()
@@ -104,20 +110,27 @@ class Standby:
         self._drop()
 
     def _is_possible(self) -> bool:
-        if self._too_big or self._policy.egress is not None or self._wanted().is_staged:
+        if self._given_up or self._policy.egress is not None:
+            return False
+        wanted = self._wanted()
+        if wanted is None or wanted.is_staged:
             return False
         return available() >= _ROOM * self._budget
 
     async def _make(self) -> None:
         made = self._wanted()
+        config = {**self._config, "preload": list(self._config.get("preload") or preload())}
         try:
-            sandbox = await launch(self._policy, self._config)
+            sandbox = await launch(self._policy, config)
         except (SandboxError, OSError) as error:
             log.info("no sandbox can stand by: %s", error)
             return
         try:
             async with asyncio.timeout(_SECONDS):
                 await sandbox.until_heard("ready")
+        except TimeoutError:
+            self._give_up(sandbox, f"had not done its imports after {_SECONDS:g} s")
+            return
         except BaseException:
             sandbox.kill()
             raise
@@ -125,18 +138,25 @@ class Standby:
             return
         used = usage.exact_memory(usage.tree(sandbox.pid))
         if used > self._budget:
-            self._too_big = True
-            log.info("a sandbox that stood by used %d bytes, too many", used)
-            sandbox.kill()
+            self._give_up(sandbox, f"used {used} bytes")
             return
         self._made, self._sandbox = made, sandbox
 
-    def _wanted(self) -> Made:
-        """What a sandbox that was started now would be made for."""
+    def _give_up(self, sandbox: Sandbox, why: str) -> None:
+        """Another one would not be better."""
+        log.info("no sandbox stands by any more: one %s", why)
+        self._given_up = True
+        sandbox.kill()
+
+    def _wanted(self) -> Made | None:
+        """What a sandbox that was started now would be made for; None when that cannot be found out."""
         homes = workspace.home_folders()
-        seen = visible.environment(homes, os.getcwd())
-        shown = workspace.examine(self._policy, homes, seen)
-        mounts, _ = workspace.examine_mounts(self._policy, seen, shown)
+        try:
+            seen = visible.environment(homes, os.getcwd())
+            shown = workspace.examine(self._policy, homes, seen)
+            mounts, _ = workspace.examine_mounts(self._policy, seen, shown)
+        except OSError:
+            return None
         return Made(self._policy, seen, (shown, *mounts), _installed(seen.search))
 
     def _drop(self) -> None:

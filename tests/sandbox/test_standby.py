@@ -137,6 +137,17 @@ async def test_what_was_wanted_is_told(make: Make) -> None:
     assert len(wanted) == 1
 
 
+async def test_nothing_is_left_of_one_that_was_not_finished(make: Make, tmp_path: Path) -> None:
+    """Whoever stops waiting for it stops it."""
+    making = asyncio.ensure_future(make(Policy.strict()).prepare())
+    while not list((tmp_path / "run").glob("codeact-sandbox-*")):  # noqa: ASYNC110 - nobody is told of it
+        await asyncio.sleep(0)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert not list((tmp_path / "run").glob("codeact-sandbox-*"))
+
+
 async def test_there_is_none_beside_a_staged_folder(
     make: Make, workspace: Path, tmp_path: Path
 ) -> None:
