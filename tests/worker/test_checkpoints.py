@@ -318,6 +318,21 @@ def test_orders_that_make_no_sense_are_answered(shared: Worker) -> None:
     assert shared.run("6 * 7").result == "42"
 
 
+def test_orders_that_cross_are_all_answered(shared: Worker) -> None:
+    """A checkpoint that is given up while it wakes, and one that is gone to twice at once."""
+    shared.run("n = 1")
+    take(shared, 1)
+    for name in ("a", "b"):
+        shared.send({"t": "rewind", "id": name, "number": 1})
+    discard(shared, 1)
+    answers: dict[str, bool] = {}
+    while answers.keys() < {"a", "b"}:
+        (*_, frame) = shared.until(lambda f: f.type == "answer")
+        answers[frame.head["id"]] = frame.head["ok"]
+    assert answers["b"] is False
+    assert shared.run("n").result == "1"
+
+
 def test_weights_are_known(shared: Worker) -> None:
     """What each parked process holds is told in bytes; it grows when the live kernel moves on."""
     shared.run("block = bytearray(20_000_000)")
