@@ -75,3 +75,13 @@ export function flag(data: JSONObject, name: string): boolean {
   }
   return value;
 }
+
+export function counts(data: JSONObject, name: string): number[] {
+  const value = data[name];
+  if (!Array.isArray(value)) {
+    throw new ProtocolError(`${name} is not a list`);
+  }
+  return value.map((each, at) =>
+    count({ [`${name}[${String(at)}]`]: each }, `${name}[${String(at)}]`)
+  );
+}

@@ -87,6 +87,26 @@ export interface ISandbox {
   network: INetwork | null;
 }
 
+/** A state of the notebook. `parent`: the one it came from, 0 for none; `here`: the present one came from it. */
+export interface ICheckpoint {
+  number: number;
+  title: string;
+  parent: number;
+  changed: string[];
+  not_restored: string[];
+  size: number;
+  kept: boolean;
+  why_gone: string;
+  here: boolean;
+}
+
+/** `redo`: the state that the last rewind left, 0 for none. */
+export interface ICheckpoints {
+  unavailable: string;
+  checkpoints: ICheckpoint[];
+  redo: number;
+}
+
 /** What the user configured for this kernel, by option. */
 export interface IConfigured {
   configured: JSONObject;
@@ -163,6 +183,24 @@ export function sandbox(data: JSONObject): ISandbox {
       unit: text(each, 'unit')
     })),
     network: data.network === null ? null : network(member(data, 'network'))
+  };
+}
+
+export function checkpoints(data: JSONObject): ICheckpoints {
+  return {
+    unavailable: text(data, 'unavailable'),
+    checkpoints: objects(data, 'checkpoints').map(each => ({
+      number: count(each, 'number'),
+      title: text(each, 'title'),
+      parent: count(each, 'parent'),
+      changed: texts(each, 'changed'),
+      not_restored: texts(each, 'not_restored'),
+      size: count(each, 'size'),
+      kept: flag(each, 'kept'),
+      why_gone: text(each, 'why_gone'),
+      here: flag(each, 'here')
+    })),
+    redo: count(data, 'redo')
   };
 }
 

@@ -6,7 +6,7 @@
  */
 import type { JSONObject } from '@lumino/coreutils';
 
-import { count, limit, member, objects, seconds, text, texts } from '../fields';
+import { count, counts, limit, member, objects, seconds, text, texts } from '../fields';
 import type { IStep } from './run';
 import { NOTHING, sum } from './usage';
 import type { IUsage } from './usage';
@@ -38,6 +38,7 @@ export type RunEvent =
   | { type: 'CodeStarted'; run: string; number: number; cell: string; code: string }
   | { type: 'Observed'; run: string; number: number; observed: Observed }
   | { type: 'StepFinished'; run: string; step: IStep }
+  | { type: 'Rewound'; run: string; taken: number; kept: number[] }
   | { type: 'Noticed'; run: string; sentence: string }
   | {
       type: 'RunFinished';
@@ -99,6 +100,8 @@ export function readEvent(event: JSONObject & { type: string }): RunEvent | null
       };
     case 'StepFinished':
       return { type: event.type, run, step: finished(member(event, 'step')) };
+    case 'Rewound':
+      return { type: event.type, run, ...rewind(member(event, 'rewind')) };
     case 'Noticed':
       return { type: event.type, run, sentence: text(event, 'sentence') };
     case 'RunFinished':
@@ -129,6 +132,10 @@ function started(event: JSONObject): RunEvent {
     },
     approve: typeof settings.approve === 'string' ? settings.approve : 'never'
   };
+}
+
+function rewind(data: JSONObject): { taken: number; kept: number[] } {
+  return { taken: count(data, 'taken'), kept: counts(data, 'kept') };
 }
 
 function proposal(event: JSONObject): { thought: string; code: string } {
@@ -177,6 +184,7 @@ function finished(step: JSONObject): IStep {
     outcome: seen?.outcome ?? '',
     observation: seen?.observation ?? null,
     edited: step.proposed !== null,
+    stale: false,
     repairs: Math.max(0, replies.length - 1),
     names: seen?.names ?? { made: [], changed: [], deleted: [] }
   };

@@ -54,6 +54,20 @@ export async function goOn(panel: NotebookPanel, run: IRun, source: string): Pro
   await NotebookActions.run(notebook, panel.sessionContext);
 }
 
+/** Execute a line of the user's that has no cell; why it failed, "" when it did not. */
+export async function execute(panel: NotebookPanel, code: string): Promise<string> {
+  const kernel = panel.sessionContext.session?.kernel;
+  if (!kernel) {
+    return 'This notebook has no kernel.';
+  }
+  try {
+    const reply = await kernel.requestExecute({ code, store_history: false }).done;
+    return reply.content.status === 'error' ? reply.content.evalue : '';
+  } catch {
+    return 'The kernel ended before it could do this.'; // its futures are cancelled with it
+  }
+}
+
 /** The source of the active cell and the error below it; null: there is none. */
 export function activeError(panel: NotebookPanel): { source: string; error: string } | null {
   const model = panel.content.activeCell?.model;

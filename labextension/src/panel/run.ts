@@ -32,6 +32,8 @@ export interface IStep {
   observation: string | null;
   /** The model's code was changed by the user before it ran. */
   edited: boolean;
+  /** The notebook was taken back to before it. */
+  stale: boolean;
   /** Unreadable replies before the one that counted. */
   repairs: number;
   names: { made: string[]; changed: string[]; deleted: string[] };
@@ -115,6 +117,14 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
         ...event.step,
         began: run.steps.find(step => step.number === event.step.number)?.began ?? at
       });
+    case 'Rewound':
+      return {
+        ...run,
+        steps: run.steps.map(step => ({
+          ...step,
+          stale: step.number <= event.taken && !event.kept.includes(step.number)
+        }))
+      };
     case 'Noticed':
       return { ...run, notices: [...run.notices, event.sentence] };
     case 'RunFinished':
@@ -194,6 +204,7 @@ function fresh(number: number, cell: string, at: number): IStep {
     outcome: '',
     observation: null,
     edited: false,
+    stale: false,
     repairs: 0,
     names: { made: [], changed: [], deleted: [] }
   };

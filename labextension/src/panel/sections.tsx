@@ -3,15 +3,17 @@
  *
  * Rule: the one place where views meet the store and the notebook; a view knows neither.
  */
-import { Dialog, showDialog } from '@jupyterlab/apputils';
+import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
 import { refreshIcon, ToolbarButton } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { goOn, reveal } from './notebook';
+import type { ICheckpoint } from './answers';
+import { execute, goOn, reveal } from './notebook';
 import type { Preferences } from './preferences';
 import { Section } from './section';
 import { FilesView } from './sections/files';
 import { ObservationsView } from './sections/observations';
+import { RewindView } from './sections/rewind';
 import { RunView } from './sections/run';
 import { SandboxView } from './sections/sandbox';
 import { SettingsView } from './sections/settings';
@@ -19,7 +21,7 @@ import { VariablesView } from './sections/variables';
 import type { IParts } from './state';
 import type { Store } from './store';
 import type { Stores } from './stores';
-import { continuation } from './tasks';
+import { checkpoint, continuation, REDO, rewind } from './tasks';
 
 /** All sections, in order. `ask` begins a new task in the notebook in front. */
 export function sections(stores: Stores, preferences: Preferences, ask: () => void): Section[] {
@@ -32,6 +34,7 @@ export function sections(stores: Stores, preferences: Preferences, ask: () => vo
       draw: store => <ObservationsView state={store.state} />
     }),
     filesSection(stores),
+    rewindSection(stores),
     sandboxSection(),
     settingsSection(preferences)
   ];
@@ -131,6 +134,51 @@ async function keep(
     'keep',
     (plain.length ? plain : changes).map(change => change.path)
   );
+}
+
+function rewindSection(stores: Stores): Section {
+  const go = async (store: Store, code: string): Promise<void> => {
+    const panel = stores.panel;
+    if (panel) {
+      const problem = await execute(panel, code);
+      store.complain('rewind', problem);
+      store.stale();
+    }
+  };
+  return new Section({
+    name: 'rewind',
+    label: 'Rewind',
+    part: 'checkpoints',
+    buttons: { refresh: refresher(stores, 'checkpoints') },
+    draw: store => (
+      <RewindView
+        state={store.state}
+        actions={{
+          rewind: to => void goBack(to, code => go(store, code)),
+          redo: () => void go(store, REDO),
+          name: () => void keepState(code => go(store, code))
+        }}
+      />
+    )
+  });
+}
+
+/** Go to a state; when not all of it can be restored, only if the user wants it all the same. */
+async function goBack(to: ICheckpoint, go: (code: string) => Promise<void>): Promise<void> {
+  const lost = to.not_restored;
+  const sure =
+    !lost.length ||
+    (await confirm(`Go back to ${to.title}?`, `Not all is restored. ${lost.join(' ')}`, 'Go back'));
+  if (sure) {
+    await go(rewind(to.number, lost.length > 0));
+  }
+}
+
+async function keepState(go: (code: string) => Promise<void>): Promise<void> {
+  const result = await InputDialog.getText({ title: 'Keep this state as', placeholder: 'a name' });
+  if (result.button.accept && result.value?.trim()) {
+    await go(checkpoint(result.value));
+  }
 }
 
 function sandboxSection(): Section {

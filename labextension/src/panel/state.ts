@@ -4,7 +4,7 @@
  * Rule: pure. `reduce` is the only maker of a state; store.ts owns the present one.
  */
 import type { ConnectionState } from '../tokens';
-import type { IConfigured, IFiles, IPage, ISandbox, IVariable } from './answers';
+import type { ICheckpoints, IConfigured, IFiles, IPage, ISandbox, IVariable } from './answers';
 import type { RunEvent } from './events';
 import { fold } from './run';
 import type { IRun } from './run';
@@ -28,6 +28,7 @@ export interface IParts {
   variables: IVariable[];
   files: IFiles;
   sandbox: ISandbox;
+  checkpoints: ICheckpoints;
   settings: IConfigured;
 }
 
@@ -37,6 +38,7 @@ export interface IPanelState {
   variables: IPart<IVariable[]>;
   files: IPart<IFiles>;
   sandbox: IPart<ISandbox>;
+  checkpoints: IPart<ICheckpoints>;
   settings: IPart<IConfigured>;
   look: ILook | null;
   /** What could not be done last, as a sentence, and in which section; null: nothing. */
@@ -68,6 +70,7 @@ export function initial(connection: ConnectionState): IPanelState {
     variables: UNKNOWN,
     files: UNKNOWN,
     sandbox: UNKNOWN,
+    checkpoints: UNKNOWN,
     settings: UNKNOWN,
     look: null,
     trouble: null

@@ -29,7 +29,7 @@ export interface IConnectionPort {
 
 type Part = keyof IParts;
 
-const STALE: readonly Part[] = ['variables', 'files'];
+const STALE: readonly Part[] = ['variables', 'files', 'checkpoints'];
 const UNREADABLE = 'The kernel and this page are of different versions: reload the page.';
 
 export class Store implements IDisposable {
@@ -151,9 +151,13 @@ export class Store implements IDisposable {
     return this._do('settings', 'override', { options }, () => undefined);
   }
 
-  /** Say in a section what could not be done elsewhere. */
+  /** Say in a section what could not be done elsewhere; "" when it was done. */
   complain(section: string, words: string): void {
-    this._trouble(section, words);
+    if (words) {
+      this._trouble(section, words);
+    } else if (this._state.trouble?.section === section) {
+      this._dispatch({ type: 'calm' });
+    }
   }
 
   private async _do(
@@ -242,6 +246,8 @@ function answered(part: Part, data: JSONObject): Answer {
       return { type: 'answered', part, value: answers.files(data) };
     case 'sandbox':
       return { type: 'answered', part, value: answers.sandbox(data) };
+    case 'checkpoints':
+      return { type: 'answered', part, value: answers.checkpoints(data) };
     case 'settings':
       return { type: 'answered', part, value: answers.configured(data) };
   }

@@ -17,6 +17,18 @@ export function continuation(steps: number): string {
   return `%agent continue --steps ${String(steps)}`;
 }
 
+/** A cell that takes the notebook to a state; `force`: although not all can be restored. */
+export function rewind(number: number, force: boolean): string {
+  return `%agent rewind ${String(number)}${force ? ' --force' : ''}`;
+}
+
+export const REDO = '%agent redo';
+
+/** A cell that keeps the present state under a name. */
+export function checkpoint(name: string): string {
+  return `%agent checkpoint ${name.trim()}`;
+}
+
 /** A cell that asks for the error of another one to be mended. */
 export function fixTask(source: string, error: string): string {
   return [

@@ -71,6 +71,13 @@ describe('fold', () => {
     expect(lastChange(run, 'other')).toBeNull();
   });
 
+  it('marks steps that were taken back, until the notebook goes forward again', () => {
+    const rewound = (kept: number[]) => ({ type: 'Rewound', run: 'r', rewind: { taken: 2, kept } });
+    const events = [STARTED, finished(1), finished(2), ended('answer'), rewound([1])];
+    expect(runOf(...events).steps.map(step => step.stale)).toEqual([false, true]);
+    expect(runOf(...events, rewound([1, 2])).steps.map(step => step.stale)).toEqual([false, false]);
+  });
+
   it('marks code that the user changed', () => {
     expect(runOf(STARTED, finished(1, { proposed: 'x' })).steps[0]?.edited).toBe(true);
   });

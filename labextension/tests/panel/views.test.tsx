@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { IVariable } from '../../src/panel/answers';
 import { FilesView, kindOf } from '../../src/panel/sections/files';
 import { ObservationsView } from '../../src/panel/sections/observations';
+import { RewindView, tree } from '../../src/panel/sections/rewind';
 import { RunView } from '../../src/panel/sections/run';
 import { SandboxView } from '../../src/panel/sections/sandbox';
 import { chosen, SettingsView } from '../../src/panel/sections/settings';
@@ -220,6 +221,60 @@ describe('SandboxView', () => {
     expect(html).toContain('data-level="high"');
     expect(html).toContain('Code has no network.');
     expect(html).toContain('checked=""');
+  });
+});
+
+describe('RewindView', () => {
+  const one = {
+    number: 1,
+    title: 'before step 1',
+    parent: 0,
+    changed: ['df'],
+    not_restored: [],
+    size: 2048,
+    kept: true,
+    why_gone: '',
+    here: false
+  };
+
+  it('shows each state below the one it came from, further right only at a branch', () => {
+    const rows = [
+      one,
+      { ...one, number: 2, parent: 1 },
+      { ...one, number: 3, parent: 2 },
+      { ...one, number: 4, parent: 2 },
+      { ...one, number: 9, parent: 7 }
+    ];
+    expect(tree(rows).map(row => [row.checkpoint.number, row.depth])).toEqual([
+      [1, 0],
+      [2, 0],
+      [3, 1],
+      [4, 1],
+      [9, 0]
+    ]);
+    expect(tree([{ ...one, parent: 1 }])).toEqual([]);
+  });
+
+  it('says what is not restored, what is gone and why, and where the notebook is', () => {
+    const checkpoints = known({
+      unavailable: '',
+      checkpoints: [
+        { ...one, not_restored: ['A file is open for writing.'] },
+        { ...one, number: 2, kept: false, why_gone: 'given up for newer ones', here: true }
+      ],
+      redo: 1
+    });
+    const html = renderToStaticMarkup(
+      <RewindView
+        state={state({ checkpoints })}
+        actions={{ rewind: NOTHING, redo: NOTHING, name: NOTHING }}
+      />
+    );
+    expect(html).toContain('A file is open for writing.');
+    expect(html).toContain('given up for newer ones');
+    expect(html).toContain('the notebook came from here');
+    expect(html.split('>Go back<')).toHaveLength(2);
+    expect(html).toContain('>Redo<');
   });
 });
 

@@ -163,6 +163,7 @@ function StepRow(props: { step: IStep; live: boolean; reveal: () => void }): Rea
       type="button"
       className="codeact-Step"
       data-status={step.status}
+      data-stale={step.stale}
       title="Go to the cell of this step"
       onClick={props.reveal}
     >
@@ -192,6 +193,7 @@ function StepRow(props: { step: IStep; live: boolean; reveal: () => void }): Rea
 function facts(step: IStep): string[] {
   const made = step.names.made.length + step.names.changed.length;
   return [
+    step.stale ? 'taken back' : '',
     step.usage.input + step.usage.output ? tokens(step.usage) : '',
     made ? plural(made, 'variable') : '',
     step.edited ? 'edited by you' : '',
