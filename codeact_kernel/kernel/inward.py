@@ -15,7 +15,7 @@ from codeact_kernel.kernel import declined
 from codeact_kernel.kernel.bounded_log import BoundedLog
 from codeact_kernel.kernel.display.firewall import Cleaned, Firewall, note
 from codeact_kernel.kernel.in_order import InOrder
-from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json
+from codeact_kernel.kernel.messages import EMPTY, BadMessage, as_object, to_json, whole_object
 from codeact_kernel.kernel.publisher import Publisher, reply_type
 from codeact_kernel.kernel.requests import CallRefused, Request, Requests, Said
 from codeact_kernel.wire import Frame
@@ -160,8 +160,8 @@ class Inward:
             raise BadMessage(f"{kind!r:.40} may not be published")
         metadata, content, *buffers = frame.parts
         if metadata != EMPTY:
-            as_object(metadata)
-        value = as_object(content)
+            metadata, _ = whole_object(metadata)
+        content, value = whole_object(content)
         for key, needed in shape.items():
             if not isinstance(value.get(key), needed):
                 raise BadMessage(f"{kind} without {key}")
@@ -190,8 +190,9 @@ class Inward:
             raise BadMessage("a reply to nothing that is open")
         metadata, content, *buffers = frame.parts
         if metadata != EMPTY:
-            as_object(metadata)
-        said = Said(kind, content, as_object(content), metadata, tuple(buffers))
+            metadata, _ = whole_object(metadata)
+        content, value = whole_object(content)
+        said = Said(kind, content, value, metadata, tuple(buffers))
         request.answered = True
         if self._firewall.takes_long(said):
             self._order.work(lambda: self._firewall.reply(said), request.reply)

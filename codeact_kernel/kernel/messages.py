@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ MAX_ID = 256
 MAX_DEPTH = 100
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _REMEMBERED = 65536
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _LARGE, _FEW = 65536, 1000
 
 Bytes = bytes | bytearray | memoryview
@@ -75,6 +77,16 @@ def as_object(raw: bytes) -> dict[str, Any]:
     if _too_deep(raw, value):
         raise BadMessage(f"JSON more than {MAX_DEPTH} levels deep")
     return value
+
+
+def whole_object(raw: bytes) -> tuple[bytes, dict[str, Any]]:
+    """As `as_object`, with the bytes to pass on: JSON can spell half of a character (a surrogate), and
+    a notebook that holds one cannot be saved. Raises BadMessage."""
+    value = as_object(raw)
+    if _HALF.search(raw) is None:
+        return raw, value
+    raw = to_json(value)
+    return raw, as_object(raw)
 
 
 def _too_deep(raw: bytes, value: object) -> bool:

@@ -40,21 +40,23 @@ class Channel:
 
 
 def dump(value: object) -> bytes:
-    """JSON as bytes; what JSON cannot say (NaN, lone surrogates) is cleaned, never an error."""
+    """JSON as bytes; what JSON cannot say (NaN) or no file can hold (lone surrogates) is written out."""
     try:
         text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False)
         return text.encode()
     except ValueError:
-        return json.dumps(_finite(json_clean(value)), default=json_default).encode()
+        return json.dumps(_clean(json_clean(value)), default=json_default).encode()
 
 
-def _finite(value: Any) -> Any:
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, float):
         return value if value - value == 0 else repr(value)
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {_clean(str(key)): _clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [_clean(item) for item in value]
     return value
 
 

@@ -13,6 +13,7 @@ from codeact_kernel.kernel.messages import (
     Signer,
     as_object,
     to_json,
+    whole_object,
 )
 
 
@@ -96,3 +97,19 @@ def test_depth_is_counted_in_large_messages_too(text: str) -> None:
         as_object(deep)
     many = to_json({"text": text, "many": [[1]] * 2000})
     assert len(as_object(many)["many"]) == 2000
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b'{"a": "b"}', "b"),
+        (b'{"a": "\\ud83d\\ude00"}', "\U0001f600"),
+        (b'{"a": "x\\uD800y"}', "x?y"),
+    ],
+)
+def test_what_is_passed_on_can_be_saved(raw: bytes, value: str) -> None:
+    """JSON that spells half a character, which no UTF-8 file can hold, is not passed on as it came."""
+    passed_on, read = whole_object(raw)
+    assert read == json.loads(passed_on) == {"a": value}
+    passed_on.decode().encode()
+    json.dumps(read, ensure_ascii=False).encode()
