@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,13 +79,13 @@ class FilePast:
         """Put files back as they were at this checkpoint; what to tell the user, mostly nothing."""
         if number not in self._then:
             return []
-        plan = self._plan(number)
+        plan = await asyncio.to_thread(self._plan, number)
         if not plan.paths and not plan.stays:
             return []
         failed = await self._put_back(plan)
         self._files.step_over()  # what was written now is no doing of the user's cells
         if plan.forget:
-            self._files.decide("discard", plan.forget, force=False)
+            await asyncio.to_thread(self._files.decide, "discard", plan.forget, False)
             self._put_aside.update(plan.forget)
         return list(_told([path for path in plan.paths if path not in failed], plan.stays, failed))
 
