@@ -1,6 +1,7 @@
 """The tree of checkpoints as a person sees it: lines for a console, a list for a notebook.
 
 Rule: pure. A chain stays at the margin; what began beside a chain is set in, under the one it began at.
+What is gone is shown where it had a name or something that is kept came of it.
 """
 
 from __future__ import annotations
@@ -18,19 +19,38 @@ def text(rows: Sequence[Checkpoint], here: int) -> str:
     """For a console."""
     if not rows:
         return NONE_YET
-    lines = [f"{'   ' * depth}{_line(row, here)}" for row, depth in _walk(rows)]
-    return "\n".join([*lines, "", _HOW])
+    shown = _shown(rows, here)
+    lines = [f"{'   ' * depth}{_line(row, here)}" for row, depth in _walk(shown)]
+    return "\n".join([*lines, "", *_rest(rows, shown), _HOW])
 
 
 def markdown(rows: Sequence[Checkpoint], here: int) -> str:
     """For a notebook."""
     if not rows:
         return NONE_YET
-    lines = [f"{'  ' * depth}- {_item(row, here)}" for row, depth in _walk(rows)]
-    return "\n".join([*lines, "", _HOW])
+    shown = _shown(rows, here)
+    lines = [f"{'  ' * depth}- {_item(row, here)}" for row, depth in _walk(shown)]
+    return "\n".join([*lines, "", *_rest(rows, shown), _HOW])
 
 
 _HOW = "%agent rewind N goes to one of them, %agent redo takes that back."
+
+
+def _shown(rows: Sequence[Checkpoint], here: int) -> list[Checkpoint]:
+    parents = {row.number: row.parent for row in rows}
+    wanted: set[int] = set()
+    for row in rows:
+        if row.state is State.KEPT or row.name or row.number == here:
+            number = row.number
+            while number in parents and number not in wanted:
+                wanted.add(number)
+                number = parents[number]
+    return [row for row in rows if row.number in wanted]
+
+
+def _rest(rows: Sequence[Checkpoint], shown: Sequence[Checkpoint]) -> Iterator[str]:
+    if left := len(rows) - len(shown):
+        yield f"{left} more {'is' if left == 1 else 'are'} gone."
 
 
 def _walk(rows: Sequence[Checkpoint]) -> Iterator[tuple[Checkpoint, int]]:

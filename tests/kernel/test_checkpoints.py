@@ -199,6 +199,21 @@ def test_a_chain_of_hundreds_is_drawn() -> None:
     assert "you are here" in lines[894]
 
 
+def test_what_is_gone_is_shown_where_it_matters() -> None:
+    """A name, or what something kept came of, is worth a line; the others are a number."""
+    gone = State.DROPPED
+    rows = [
+        Checkpoint(number=1, kind="step", parent=0, step=1, state=gone),
+        Checkpoint(number=2, kind="left", parent=1),
+        Checkpoint(number=3, kind="left", parent=1, state=gone),
+        Checkpoint(number=4, kind="named", parent=3, name="mine", state=gone),
+        Checkpoint(number=5, kind="left", parent=4, state=gone),
+    ]
+    lines = branches.text(rows, 2).splitlines()
+    assert [line.split()[0] for line in lines if "·" in line] == ["1", "3", "4", "2"]
+    assert "1 more is gone." in lines
+
+
 def test_reasons_are_bounded() -> None:
     """However much the sandbox tells, it is a few short names."""
     told = [{"kind": "files", "count": -3, "names": ["x" * 9999, "", 7, None, *"abcdef"]}] * 99
