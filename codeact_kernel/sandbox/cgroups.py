@@ -14,6 +14,7 @@ import errno
 import fcntl
 import functools
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _PREFIX = "codeact-sandbox-"
 _CONTROLLERS = ("memory", "pids", "cpu")
 _PERIOD = 100_000
 _SECONDS = 2.0
+_SWEEP_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _sweep(path: str) -> None:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(path, 0)
+            _remove(path, _SWEEP_SECONDS)
         finally:
             os.close(lock)
 
@@ -214,18 +216,28 @@ def _lock(folder: str) -> int:
 
 
 def _remove(folder: str, seconds: float) -> None:
-    """rmdir; a process that has just ended may be in it for a moment longer."""
+    """Kill who is still in it, and rmdir; one that has just ended may be in it for a moment longer."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             os.rmdir(folder)
         except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() >= deadline:
+            if error.errno != errno.EBUSY:
                 return
-            _write_if_there(f"{folder}/cgroup.kill", "1")
+            _kill_all(folder)
+            if time.monotonic() >= deadline:
+                return
             time.sleep(0.001)
         else:
             return
+
+
+def _kill_all(folder: str) -> None:
+    """Also who has no parent any more by which it could be found."""
+    _write_if_there(f"{folder}/cgroup.kill", "1")
+    for pid in _read(f"{folder}/cgroup.procs").split():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def _write(path: str, text: str) -> None:

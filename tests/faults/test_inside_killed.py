@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from codeact_kernel.sandbox.cgroups import parents
 from tests.e2e.conftest import Session, below
-from tests.faults.conftest import LOST, UNTOLD, agent, kernel_in, step, steps_in
+from tests.faults.conftest import LOST, UNTOLD, agent, kernel_in, step, steps_in, until
 from tests.faults.holdings import descriptors, of_sandbox
 from tests.scripted_server import serving
 
 WAIT = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(100)"
 FLOOD = "import os\nwhile True:\n    print(os.getpid())"
+DAEMON = """
+import os, signal, time
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
+"""
 Victim = Callable[[int, str], int]
 
 
@@ -68,6 +77,17 @@ def test_while_nothing_runs(tmp_path: Path) -> None:
             assert session.run("x = 1").stream("stderr") == ""
         assert descriptors(session.pid) == before
         assert len(below(session.pid)) == count
+
+
+@pytest.mark.skipif(not parents(), reason="no control group can be made here")
+def test_what_has_no_parent_any_more(tmp_path: Path) -> None:
+    """Without namespaces a daemon whose guardian was killed is found by its control group."""
+    with kernel_in(tmp_path, CODEACT_ISOLATION="landlock") as session:
+        count = len(below(session.pid))
+        session.run(DAEMON)
+        until(lambda: len(below(session.pid)) > count)
+        kill(session, first, "")
+        assert UNTOLD in session.run("1").stream("stderr")
 
 
 @pytest.mark.parametrize("code", [WAIT, FLOOD], ids=["waiting", "flooding"])
