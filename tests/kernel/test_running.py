@@ -221,3 +221,14 @@ async def test_output_that_is_older_than_the_stop_gives_time(inside: Inside) -> 
             inside.running.active("a")
             await asyncio.sleep(GRACE / 10)
     assert asyncio.get_running_loop().time() - began > GRACE * 2.5
+
+
+async def test_what_is_not_heard_yet_may_be_the_end(inside: Inside) -> None:
+    """While we are behind with what came from inside nothing is ended, but not for ever."""
+    inside.send(Timed("a"))
+    inside.link.hold(True)
+    inside.running.interrupt()
+    await asyncio.sleep(GRACE * 2.5)
+    assert not inside.box.killed
+    inside.link.hold(False)
+    await asyncio.wait_for(inside.ended, GRACE + 5)
