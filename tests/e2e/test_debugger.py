@@ -90,6 +90,39 @@ def test_values_are_looked_at_and_changed(debugger: Debugging) -> None:
     assert debugger.session.wait(msg_id).value == "42"
 
 
+def test_an_editor_is_answered_beside_a_breakpoint(debugger: Debugging) -> None:
+    """Completion and inspection see the live namespace while a cell stands still, and leave it so."""
+    debugger.session.run("counted = [1, 2, 3]")
+    debugger.break_at(CODE, 3)
+    msg_id, (frame, *_) = debugger.stop_in(CODE)
+    client = debugger.session.client
+    assert "counted" in debugger.session.reply(client.complete("coun", 4))["matches"]
+    assert debugger.session.reply(client.inspect("counted", 4))["found"]
+    assert debugger.names(frame, "Locals") == {"a": "2", "b": "3"}
+    debugger.body("continue", threadId=1)
+    assert debugger.session.wait(msg_id).value == "5"
+
+
+def test_threads_stop_and_running_code_is_paused(debugger: Debugging) -> None:
+    """A breakpoint holds in a thread; Pause stops code without one."""
+    code = "import threading\ndef work():\n    z = 5\n    return z\nt = threading.Thread(target=work); t.start(); t.join()"
+    debugger.break_at(code, 4)
+    msg_id, (frame, *_) = debugger.stop_in(code)
+    assert frame["name"] == "work"
+    assert debugger.names(frame, "Locals") == {"z": "5"}
+    debugger.body("continue", threadId=1)
+    debugger.session.wait(msg_id)
+    msg_id = debugger.session.client.execute("go_on = True\nwhile go_on:\n    pass")
+    debugger.session.until(msg_id, lambda m: m["msg_type"] == "execute_input")
+    debugger.body("pause", threadId=1)
+    assert debugger.event("stopped")["reason"] == "pause"
+    (frame, *_) = debugger.body("stackTrace", threadId=1)["stackFrames"]
+    place = {"frameId": frame["id"], "context": "repl"}
+    debugger.body("evaluate", expression="go_on = False", **place)
+    debugger.body("continue", threadId=1)
+    assert debugger.session.wait(msg_id).reply["status"] == "ok"
+
+
 def test_rich_values_are_cleaned(debugger: Debugging) -> None:
     """A value's display is harmless in the debugger's pane too, at a breakpoint and between cells."""
     debugger.break_at(SHOWN, 7)
@@ -139,12 +172,17 @@ def test_a_child_process_passes_breakpoints(debugger: Debugging) -> None:
 
 
 def test_a_step_of_an_agent_has_its_time_still(debugger: Debugging) -> None:
-    """A breakpoint holds in an agent's step, and the step's time limit waits for the person."""
+    """A breakpoint holds in an agent's step and in what it calls; the step's time limit waits for the person."""
     debugger.session.run(CODE)
     debugger.break_at(CODE, 3)
+    own = debugger.break_at("add(20, 22)", 1)
     with serving(step("add(20, 22)"), step("final_answer('done')")) as server:
         msg_id = debugger.session.client.execute(agent(server.url))
         debugger.event("stopped", 90)  # the first task of a kernel imports the models
+        (frame, *_) = debugger.body("stackTrace", threadId=1)["stackFrames"]
+        assert frame["source"]["path"] == own
+        debugger.body("continue", threadId=1)
+        debugger.event("stopped")
         sleeps = "__import__('time').sleep(4.5)"
         (frame, *_) = debugger.body("stackTrace", threadId=1)["stackFrames"]
         debugger.body("evaluate", expression=sleeps, frameId=frame["id"], context="repl")
