@@ -26,6 +26,7 @@ from codeact_kernel.kernel.agent_cell import (
     PlainCell,
     WrongCell,
 )
+from codeact_kernel.kernel.agent_completion import Completer
 from codeact_kernel.kernel.agent_request import AgentRequest, Carried, harmless
 from codeact_kernel.kernel.agent_run import Runner
 from codeact_kernel.kernel.cell_requests import CellRequests
@@ -66,6 +67,7 @@ class AgentQueue:
         runner: Runner,
         cells: CellRequests,
         pip: pip_process.Pip,
+        completer: Completer,
     ) -> None:
         self._relay = relay
         self._publisher = publisher
@@ -73,6 +75,7 @@ class AgentQueue:
         self._runner = runner
         self._cells = cells
         self._pip = pip
+        self._completer = completer
         self._cell: Carried = PlainCell()
         self._waiting: deque[Incoming] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -83,6 +86,8 @@ class AgentQueue:
         """Handle a client's message when it is the agent's, or has to wait. Raises BadMessage."""
         if self._panel.takes(message):
             return True
+        if message.type == "complete_request":
+            return self._completer.takes(message)
         if message.type != "execute_request" or message.channel != "shell":
             return False
         if self._cells.takes(message):

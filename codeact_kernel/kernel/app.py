@@ -181,11 +181,13 @@ class Kernel:
         self._ending: asyncio.Task[None] | None = None
 
     def _make_agent(self) -> AgentQueue:
+        from codeact_kernel.kernel.agent_completion import Completer
         from codeact_kernel.kernel.agent_queue import AgentQueue
         from codeact_kernel.kernel.agent_run import Runner
         from codeact_kernel.kernel.cell_requests import CellRequests
         from codeact_kernel.kernel.checkpoints import Checkpoints
         from codeact_kernel.kernel.file_past import FilePast
+        from codeact_kernel.kernel.model_choice import names as model_names
         from codeact_kernel.kernel.panel import Panel
         from codeact_kernel.kernel.panel_requests import PanelRequests
         from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
@@ -241,7 +243,8 @@ class Kernel:
             lambda header, client: self.relay.watched(header, client, panel.has_page),
         )
         pip = Pip.of(self._settings, self._policy.profile)
-        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip)
+        completer = Completer(self.relay.answer, lambda: model_names(self._settings.model))
+        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip, completer)
         relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop))
         requests.offer(

@@ -50,4 +50,6 @@ class Deferred:
 def _may_concern(message: Incoming) -> bool:
     if message.type == "execute_request":
         return b"agent" in message.content or b"%pip" in message.content
+    if message.type == "complete_request":
+        return b"%agent" in message.content
     return message.type == "comm_open" and b"codeact" in message.content

@@ -24,6 +24,13 @@ _MAX_RECORDING = 100_000_000
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
+def names(configured: str) -> tuple[str, ...]:
+    """Names for whoever types one: the configured model first. Slow the first time."""
+    from codeact_kernel.models.names import known
+
+    return tuple(dict.fromkeys(name for name in (configured, *known()) if name))
+
+
 class Models:
     """Owner of the models of this session."""
 

@@ -4,6 +4,7 @@
  * Rule: a connection lives as long as its notebook panel, or the page; nobody keeps a list.
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { JSONObject } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
@@ -12,8 +13,10 @@ import { Connection } from './connection';
 import type { ConnectionState } from './tokens';
 
 export class Connections {
-  constructor(tracker: INotebookTracker) {
+  /** `overrides`: the options of `%%agent` that the user prefers now. */
+  constructor(tracker: INotebookTracker, overrides: () => JSONObject) {
     this._tracker = tracker;
+    this._overrides = overrides;
     tracker.forEach(panel => {
       this._add(panel);
     });
@@ -54,7 +57,8 @@ export class Connections {
         client: 'jupyterlab',
         cells: true,
         runs: true,
-        collaborates: context.model.collaborative ?? false
+        collaborates: context.model.collaborative ?? false,
+        overrides: this._overrides()
       }),
       Promise.all([sessionContext.ready, context.ready])
     );
@@ -71,6 +75,7 @@ export class Connections {
   }
 
   private readonly _tracker: INotebookTracker;
+  private readonly _overrides: () => JSONObject;
   private readonly _connections = new WeakMap<NotebookPanel, Connection>();
   private readonly _changed = new Signal<this, void>(this);
 }

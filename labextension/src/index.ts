@@ -28,8 +28,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null
   ) => {
-    const connections = new Connections(tracker);
     const preferences = new Preferences(registry?.load(ID) ?? null);
+    const connections = new Connections(tracker, () => ({ ...preferences.options }));
     const stores = new Stores(tracker, connections, preferences);
     const ask = (): void => void app.commands.execute(ASK);
     const sidebar = new Sidebar(connections, stores, sections(stores, preferences, ask));

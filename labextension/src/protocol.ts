@@ -33,6 +33,8 @@ export interface IOpen {
   cells: boolean;
   runs: boolean;
   collaborates: boolean;
+  /** Options of `%%agent` that go before those of cells. */
+  overrides: JSONObject;
 }
 
 /** The data of a comm_msg to the kernel: it is answered with one reply of the same id. */

@@ -23,7 +23,13 @@ const CONNECTED: ConnectionState = {
   notes: []
 };
 
-const OPEN: IOpen = { client: 'jupyterlab', cells: true, runs: true, collaborates: false };
+const OPEN: IOpen = {
+  client: 'jupyterlab',
+  cells: true,
+  runs: true,
+  collaborates: false,
+  overrides: { steps: 8 }
+};
 const says = () => OPEN;
 
 async function connect(name = 'codeact') {

@@ -58,7 +58,7 @@ export class Stores {
     connection.stateChanged.connect(() => {
       this._changed.emit();
       if (Object.keys(this._preferences.options).length) {
-        override(); // a new comm has no overrides
+        override(); // the settings may have come after the comm was opened
       }
     });
     this._preferences.changed.connect(override);
