@@ -74,9 +74,12 @@ class LiveView:
     async def _ask(self, cell: str) -> None:
         """Have a front end execute the cell."""
         token = self._turnstile.open(cell)
-        if self._projection.run(cell, token, self._agent.session):
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._turnstile.wait()
-            except TimeoutError:
-                pass
+        asked = self._projection.run(cell, token, self._agent.session)
+        if asked is None:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turnstile.wait()
+            asked.silent = False
+        except TimeoutError:
+            asked.silent = True

@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True, kw_only=True)
 class Comm:
     """One front end. `cells`: it makes the cells it is told to; `runs`: it executes them, too;
-    `collaborates`: others show the same copy of the notebook; `problem`: its overrides are wrong.
+    `collaborates`: others show the same copy of the notebook; `problem`: its overrides are wrong;
+    `silent`: it did not execute a cell when it was asked to, so perhaps it is gone.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Comm:
     overrides: Options
     runs: bool = False
     collaborates: bool = False
+    silent: bool = False
     problem: str = ""
     sent: int = field(default=0)
     greeted: bool = field(default=False)

@@ -62,14 +62,17 @@ class Projection:
         """No step waits any more."""
         self._waiting = None
 
-    def run(self, cell: str, token: str, session: str) -> bool:
-        """Ask one front end to execute this cell, best that of this session; False: there is none."""
+    def run(self, cell: str, token: str, session: str) -> Comm | None:
+        """Ask one front end to execute this cell, best that of this session; None: there is none.
+
+        One that was silent when it was asked is asked again only where there is no other.
+        """
         comms = self._panel.running_cells()
         if not comms:
-            return False
-        mine = [comm for comm in comms if comm.session == session]
-        self._panel.edit((mine or comms)[-1], RunCell(cell=cell, token=token))
-        return True
+            return None
+        asked = max(reversed(comms), key=lambda comm: (not comm.silent, comm.session == session))
+        self._panel.edit(asked, RunCell(cell=cell, token=token))
+        return asked
 
     def began(self, cell: str, feed: Feed, session: str) -> None:
         """The cell runs now; front ends of other sessions than this one are to look at it."""

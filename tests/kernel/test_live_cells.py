@@ -156,6 +156,20 @@ async def test_nobody_executes_the_cell(page: Page) -> None:
     assert ran(page.front.box) == ["print('one')"]
 
 
+async def test_a_page_that_does_not_answer_is_not_asked_again(tmp_path: Path) -> None:
+    """A browser that crashed says no goodbye; the steps wait for it once, not each."""
+    async with started(tmp_path, model=FakeModel(CODE, CODE, DONE)) as front:
+        front.box.script = obedient
+        gone, here = Page(front, "gone"), Page(front, "here")
+        here.open()
+        front.client.session.session = "another"
+        gone.open()
+        gone.execute("agent", "%%agent\ndo it")
+        first = await gone.edit("run")
+        second = await here.edit("run")
+        assert second["cell"] != first["cell"]
+
+
 async def test_a_token_is_good_once(page: Page) -> None:
     """The same request again, and one with a token nobody gave, execute nothing."""
     agent = page.execute("agent", "%%agent\ndo it")
