@@ -80,7 +80,7 @@ def _item(row: Checkpoint, here: int) -> str:
 
 def _facts(row: Checkpoint, here: int, quote: str = "") -> Iterator[str]:
     yield time.strftime("%H:%M:%S", time.localtime(row.when))
-    if names := [name for name in row.changed if name.isidentifier()]:
+    if names := row.changed:
         shown = ", ".join(f"{quote}{name}{quote}" for name in names[:_NAMES])
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         yield f"changed: {shown}{more}"

@@ -31,6 +31,8 @@ _WEIGH_SECONDS = 2.0
 _QUIET_SECONDS = 1.0
 """Weighing makes each of them run: not while a person or a step waits for a fork."""
 _MARKS = 500
+_CHANGED, _LONGEST = 50, 80
+"""Names of one checkpoint that are told, and characters of one."""
 OFF = "Checkpoints are switched off: the setting checkpoints is 0."
 GONE = "{which} is gone: {why}. %agent branches lists what is there."
 UNKNOWN = "There is no checkpoint {which!r}. %agent branches lists what is there."
@@ -332,6 +334,11 @@ class Checkpoints:
 
 
 def changed(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
-    """Names of variables that are new, other or gone, as far as their marks tell."""
+    """Names of variables that are new, other or gone, as far as their marks tell; not too many."""
     every = dict.fromkeys((*before, *now))
-    return tuple(name for name in every if before.get(name) != now.get(name))
+    found = (name for name in every if before.get(name) != now.get(name))
+    return tuple(itertools.islice((name for name in found if _is_plain(name)), _CHANGED))
+
+
+def _is_plain(name: str) -> bool:
+    return name.isidentifier() and len(name) <= _LONGEST

@@ -231,7 +231,7 @@ def _doubts(row: Checkpoint, left: Checkpoint | None, cannot: str) -> Iterator[s
 def _told(row: Checkpoint, left: Checkpoint | None, doubts: Iterable[str]) -> Iterator[str]:
     yield f"The notebook is at checkpoint {row.number} ({row.title}): its variables are as they were then."
     if left is not None:
-        names = [name for name in changed(left.marks, row.marks) if name.isidentifier()]
+        names = changed(left.marks, row.marks)
         if names:
             more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
             yield f"Other than before: {', '.join(names[:_NAMES])}{more}."

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from codeact_kernel.worker import loop as loops
+
 NAMES = 5
 _LENGTH = 80
 _SURVIVES = ("numpy", "pyarrow", "duckdb")
@@ -46,7 +48,7 @@ def reasons(ours: Collection[int]) -> list[Reason]:
     if threads:
         found.append(_reason("threads", [each.name for each in threads], stops=True))
     native = _native(1 + len(threads))
-    if native > 0 and not _is_known_pool():
+    if native:
         found.append(Reason(kind="pools", count=native, stops=True))
     children = _children()
     if children:
@@ -63,8 +65,6 @@ def tidy(shell: Any, loop: asyncio.AbstractEventLoop) -> None:
     stop = getattr(scripts, "stop_event_loop", None)
     if stop is not None and not scripts.bg_processes:
         stop()
-    from codeact_kernel.worker import loop as loops
-
     loops.rest(loop)
 
 
@@ -74,13 +74,17 @@ def _reason(kind: str, names: Collection[str], *, stops: bool = False) -> Reason
 
 
 def _native(python: int) -> int:
-    """Threads beside so many of Python's. One that was joined may be there for a moment longer."""
+    """Threads beside so many of Python's that do not outlive a fork.
+
+    One that was joined may be there for a moment longer.
+    """
+    if _tasks() <= python or _is_known_pool():
+        return 0
     for _ in range(20):
-        native = _tasks() - python
-        if native <= 0:
-            return 0
         time.sleep(0.001)
-    return native
+        if _tasks() <= python:
+            return 0
+    return _tasks() - python
 
 
 def _tasks() -> int:

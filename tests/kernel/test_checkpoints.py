@@ -199,6 +199,14 @@ def test_a_chain_of_hundreds_is_drawn() -> None:
     assert "you are here" in lines[894]
 
 
+async def test_names_of_variables_are_names_and_few() -> None:
+    """What a hostile sandbox calls variables is not told."""
+    checkpoints, _ = table()
+    marks = {"x": "1", "<img src=x>": "1", "y" * 99: "1", **{f"v{n}": "1" for n in range(999)}}
+    row = await checkpoints.take("named", marks, name="a")
+    assert row.changed == ("x", *(f"v{n}" for n in range(49)))
+
+
 def test_what_is_gone_is_shown_where_it_matters() -> None:
     """A name, or what something kept came of, is worth a line; the others are a number."""
     gone = State.DROPPED
