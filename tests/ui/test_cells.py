@@ -97,7 +97,7 @@ def opened(page: Page, lab: Lab, name: str, *sources: str) -> Run:
 def test_a_run_becomes_cells(lab: Lab, page: Page) -> None:
     """Thought, code and answer are cells; the code grows while it is written, and runs as any cell."""
     code = "print('first')\nfor number in range(3):\n    print(number)\nnumber"
-    with serving(step(code, pause=0.05), step("final_answer(40 + 2)", "Now I know.")) as server:
+    with serving(step(code, pause=0.15), step("final_answer(40 + 2)", "Now I know.")) as server:
         run = opened(page, lab, "cells", agent(server.url), "'mine'")
         run.start()
         run.until(f"steps.length > 0 && steps[0].source.length < {len(code)}")  # it grows
