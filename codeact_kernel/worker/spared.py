@@ -14,7 +14,7 @@ from codeact_kernel.worker import connect, later
 
 
 def leave_out() -> None:
-    """Before IPython and ipykernel are imported, and before asyncio is. Half of the import time."""
+    """Before IPython and ipykernel are imported, and before asyncio is: a quarter of the import time."""
     _network()
     _clients()
     _rarely_used()
