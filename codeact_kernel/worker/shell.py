@@ -9,11 +9,27 @@ from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
+from IPython.core.events import EventManager, available_events
 
 from codeact_kernel.worker.magics import AgentMagics, EnvironmentMagics, refuse_to_install
 
 _OURS = str(Path(__file__).parent)
 _DEBUGGER = ("_pydevd_bundle", "/debugpy/_vendored/")
+
+
+class CellEvents(EventManager):
+    """IPython's, but an interrupt that meets a callback is the cell's.
+
+    IPython shows it as the callback's error and runs the cell: the interrupt is lost.
+    """
+
+    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+        for callback in self.callbacks[event][:]:
+            try:
+                callback(*args, **kwargs)
+            except Exception:  # noqa: BLE001  a cell runs whatever its callbacks do
+                print(f"Error in callback {callback} (for {event}):")  # noqa: T201  for the cell
+                self.shell.showtraceback()
 
 
 class WireShell(ZMQInteractiveShell):
@@ -44,6 +60,12 @@ class WireShell(ZMQInteractiveShell):
         except ValueError as error:
             raise UsageError(str(error)) from error
         self.active_eventloop = gui
+
+    def init_events(self) -> None:
+        super().init_events()
+        events = CellEvents(self, available_events)
+        events.callbacks = self.events.callbacks
+        self.events = events
 
     def init_magics(self) -> None:
         super().init_magics()

@@ -288,3 +288,19 @@ def test_libraries_know_the_shell_for_a_notebook(shared: Worker) -> None:
     ran = shared.run("1\n2")
     assert len(ran.published("execute_result")) == 2
     shared.run("%config ZMQInteractiveShell.ast_node_interactivity = 'last_expr'")
+
+
+def test_an_interrupt_in_a_callback_is_the_cells(shared: Worker) -> None:
+    """What runs before a cell does not swallow the interrupt and let the cell run; its errors do."""
+    shared.run(
+        "trouble = None\ndef before():\n    global trouble\n    now, trouble = trouble, None\n"
+        "    if now: raise now\nget_ipython().events.register('pre_execute', before)"
+    )
+    shared.run("trouble = ValueError('odd')")
+    told = shared.run("1 + 1")
+    assert told.result == "2"
+    assert told.published("error")[0]["evalue"] == "odd"
+    shared.run("trouble = KeyboardInterrupt()")
+    assert shared.run("ran = True").reply["ename"] == "KeyboardInterrupt"
+    assert shared.run("'ran' in globals()").result == "False"
+    shared.run("get_ipython().events.unregister('pre_execute', before)")
