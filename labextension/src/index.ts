@@ -41,7 +41,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addCommands(app.commands, stores, () => {
       app.shell.activateById(sidebar.id);
     });
-    for (const command of [ASK, FIX, STOP, SHOW]) {
+    for (const command of [ASK, FIX, STOP, SHOW, REMOVE]) {
       palette?.addItem({ command, category: 'CodeAct' });
     }
   }
