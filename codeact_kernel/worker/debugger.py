@@ -63,10 +63,14 @@ class Debugger:
         self._keep_empty_lines()
         ours, theirs = socket.socketpair()
         self._carrier = _Carrier(self._kernel.link, ours, self._kernel.inspector.answer)
-        _connect(pydevd, theirs)
-        sys.breakpointhook = importlib.import_module("debugpy").breakpoint
-        Standstill(pydevd.get_global_debugger(), self._carrier.go_on)
-        self._carrier.start()
+        try:
+            _connect(pydevd, theirs)
+            sys.breakpointhook = importlib.import_module("debugpy").breakpoint
+            Standstill(pydevd.get_global_debugger(), self._carrier.go_on)
+            self._carrier.start()
+        except BaseException:
+            self.detach()
+            raise
         return modules
 
     def detach(self) -> dict[str, Any]:
@@ -91,8 +95,11 @@ class Debugger:
 
     def before_cell(self) -> None:
         """Trace again after a KeyboardInterrupt at a breakpoint: Python then stops tracing."""
-        if self._carrier is not None and sys.gettrace() is None:
-            import_pydevd().settrace(suspend=False, trace_only_current_thread=True)
+        if self._carrier is None or sys.gettrace() is not None:
+            return
+        pydevd = import_pydevd()
+        if not pydevd.PYDEVD_USE_SYS_MONITORING:  # Python 3.12's, which goes on
+            pydevd.settrace(suspend=False, trace_only_current_thread=True)
 
     @property
     def attached(self) -> bool:
@@ -115,7 +122,10 @@ class Debugger:
             sys.settrace(None)
             threading.settrace(None)
             with contextlib.suppress(Exception):
-                import_pydevd().settrace_forked(setup_tracing=False)
+                pydevd = import_pydevd()
+                if pydevd.PYDEVD_USE_SYS_MONITORING:
+                    pydevd.pydevd_sys_monitoring.stop_monitoring(all_threads=True)
+                pydevd.settrace_forked(setup_tracing=False)
 
 
 def import_pydevd() -> Any:
@@ -185,7 +195,7 @@ class _Carrier(threading.Thread):
         self._link.inbound.on_dap = None
         self._over = True
         self._ring()
-        if threading.current_thread() is not self:
+        if self.is_alive() and threading.current_thread() is not self:
             self.join(2.0)
         for each in (self._socket, self._bell, self._button):
             each.close()

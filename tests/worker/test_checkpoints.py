@@ -203,6 +203,18 @@ def test_a_debugger_stops_a_checkpoint(shared: Worker) -> None:
         discard(shared, number)
 
 
+def test_a_debugger_that_cannot_attach_is_no_obstacle(worker: Worker) -> None:
+    """When pydevd fails to start, it is said, nothing of it stays, and the next attempt may succeed."""
+    worker.run("import debugpy, sys; kept = debugpy.breakpoint; del debugpy.breakpoint")
+    with pytest.raises(LookupError, match="breakpoint"):
+        worker.query("debugger", {"attach": True})
+    take(worker, 1)
+    worker.run("debugpy.breakpoint = kept")
+    assert worker.query("debugger", {"attach": True})["modules"]
+    worker.query("debugger", {"attach": False})
+    take(worker, 2)
+
+
 def test_threads_that_only_wait_for_work_are_no_obstacle(shared: Worker) -> None:
     """Those that %%bash and asyncio.to_thread leave behind are ended; both work afterwards."""
     for code in (
