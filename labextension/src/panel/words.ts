@@ -62,10 +62,10 @@ export function runWord(run: IRun): string {
   return `Step ${String(step.number)}: ${doing[step.status] ?? step.status}`;
 }
 
-/** `1.4 s`, `2 min 5 s`, `2 min`, `1 h 3 min`. */
+/** `<0.1 s`, `1.4 s`, `2 min 5 s`, `2 min`, `1 h 3 min`. */
 export function duration(seconds: number): string {
   if (seconds < 10) {
-    return `${seconds.toFixed(1)} s`;
+    return seconds < 0.1 ? '<0.1 s' : `${seconds.toFixed(1)} s`;
   }
   const whole = Math.round(seconds);
   if (whole < 60) {
@@ -75,6 +75,11 @@ export function duration(seconds: number): string {
   return minutes < 60
     ? both(minutes, 'min', whole % 60, 's')
     : both(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+}
+
+/** As `duration`, for seconds that are counted while one looks. */
+export function ticking(seconds: number): string {
+  return seconds < 60 ? `${String(seconds)} s` : duration(seconds);
 }
 
 function both(large: number, unit: string, small: number, other: string): string {

@@ -9,7 +9,17 @@ import { Button, Elapsed, Empty, Meter, StatusMark, Trouble } from '../pieces';
 import { spent } from '../run';
 import type { IRun, IStep } from '../run';
 import type { IPanelState } from '../state';
-import { duration, firstLine, money, number, plural, runWord, statusWord, tokens } from '../words';
+import {
+  duration,
+  firstLine,
+  money,
+  number,
+  plural,
+  runWord,
+  statusWord,
+  ticking,
+  tokens
+} from '../words';
 
 export interface IRunActions {
   stop(): void;
@@ -90,7 +100,7 @@ function Progress({
         {runWord(run)}
       </span>
       <span className="codeact-Facts">
-        {goes ? <Elapsed began={run.began} live={live} words={duration} /> : duration(run.seconds)}
+        {goes ? <Elapsed began={run.began} live={live} words={ticking} /> : duration(run.seconds)}
       </span>
       {goes && <Button label="Stop" kind="danger" onClick={actions.stop} />}
     </div>
@@ -136,13 +146,21 @@ function Timeline(props: {
   live: boolean;
   reveal: (cell: string) => void;
 }): React.ReactElement | null {
-  if (!props.run.steps.length) {
+  const { steps, outcome } = props.run;
+  const follows = props.live && outcome === null;
+  const last = React.useRef<HTMLLIElement>(null);
+  React.useEffect(() => {
+    if (follows) {
+      last.current?.scrollIntoView({ block: 'nearest' }); // the step that goes on stays in sight
+    }
+  }, [follows, steps.length]);
+  if (!steps.length) {
     return null;
   }
   return (
     <ol className="codeact-Timeline" aria-label="Steps">
-      {props.run.steps.map(step => (
-        <li key={step.number}>
+      {steps.map((step, at) => (
+        <li key={step.number} ref={at === steps.length - 1 ? last : null}>
           <StepRow
             step={step}
             live={props.live}
@@ -175,7 +193,7 @@ function StepRow(props: { step: IStep; live: boolean; reveal: () => void }): Rea
           </span>
           <span className="codeact-Facts">
             {step.status === 'running' ? (
-              <Elapsed began={step.began} live={props.live} words={duration} />
+              <Elapsed began={step.began} live={props.live} words={ticking} />
             ) : (
               step.seconds !== null && duration(step.seconds)
             )}
