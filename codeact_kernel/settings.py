@@ -41,8 +41,8 @@ class Settings:
     """auto, namespaces, landlock, or none (explicit and visible)."""
     workspace: str = ""
     """Folder the sandbox sees; "" = the notebook's own."""
-    workspace_mode: str = "cow"
-    """cow (what code writes is staged), ro, or rw."""
+    workspace_mode: str | None = None
+    """cow (what code writes is staged), ro, or rw. None: cow, and in profile strict ro."""
     mounts: tuple[str, ...] = ()
     """Further folders code sees: "PATH" (read-only) or "PATH:rw"; in the file also {path, mode}."""
     devices: tuple[str, ...] = ()

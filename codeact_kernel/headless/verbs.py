@@ -58,7 +58,7 @@ def ask_task(arguments: argparse.Namespace) -> Result:
         _progress().say(f"{name} was copied to {folder}, where the agent can see it.")
     notebook = run.prepare(ask.notebook(arguments.task, names), "the task")
     if arguments.out is None:
-        return _run(arguments, notebook, folder, out, _own_folder())
+        return _run(arguments, notebook, folder, out, _own_folder(arguments))
     result = _run(arguments, notebook, folder, out, _named(out))
     return replace(result, staged=tuple(staged.after_run(out, keep=False)))
 
@@ -81,7 +81,7 @@ def replay_demo(arguments: argparse.Namespace) -> Result:
     arguments.model = f"{_REPLAY}{recorded}"
     notebook = run.prepare(files.read(recorded), str(recorded))
     folder = arguments.out.resolve().parent
-    return _run(arguments, notebook, folder, arguments.out, _own_folder())
+    return _run(arguments, notebook, folder, arguments.out, _own_folder(arguments))
 
 
 def _named(notebook: Path) -> dict[str, str]:
@@ -89,10 +89,15 @@ def _named(notebook: Path) -> dict[str, str]:
     return {"JPY_SESSION_NAME": str(notebook.resolve())}
 
 
-def _own_folder() -> dict[str, str]:
-    """A folder that was made for the run holds nothing to be careful with: no staging there."""
-    mode = "rw" if settings.load().workspace_mode == "cow" else None
-    return settings.variables({"workspace_mode": mode})
+def _own_folder(arguments: argparse.Namespace) -> dict[str, str]:
+    """A folder that was made for the run holds nothing to be careful with: no staging there.
+
+    What was asked to be read-only, by the mode or by the profile strict, stays so.
+    """
+    loaded = settings.load()
+    strict = (arguments.profile or loaded.profile) == "strict"
+    staged = loaded.workspace_mode == "cow" or (loaded.workspace_mode is None and not strict)
+    return settings.variables({"workspace_mode": "rw" if staged else None})
 
 
 def _run(
