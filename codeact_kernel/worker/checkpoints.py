@@ -46,15 +46,13 @@ class _Parked:
 
 @dataclass(slots=True)
 class _Fork:
-    """A fork under way: `line` is the new process's tether, `pid` is 0 until it has come to its place,
-    `ends` are ours of the kernel that it is made for, when one wakes."""
+    """A fork under way: `line` is the new process's tether, `ends` are ours of one that wakes."""
 
     id: str
     number: int
     line: socket.socket
     ends: dict[str, int] = field(default_factory=dict)
     deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
-    pid: int = 0
 
     @property
     def wakes(self) -> bool:
@@ -229,17 +227,16 @@ class Checkpoints:
     # -- reports ----------------------------------------------------------------------------
 
     def _report_of_fork(self, fork: _Fork) -> None:
-        """Of the copy that takes the place of one that wakes; it may come before that one's word.
-
-        That there is no copy does not keep it from waking; it is said when the line closes.
-        """
+        """Of one that wakes: one that is to be parked is heard when the kernel has said it is made."""
         report = tether.next_report(fork.line)
         if report is None:
             return
-        if report.word == "failed" and report.pid == self._table[fork.number].pid:
+        if report.word == "awake" and self._ours(report.pid):
+            self._awake(fork, report.pid)
+        elif report.word == "failed":
             self._fail("there is no room for another process: a limit is reached")
-        elif report.word == "parked" and self._ours(report.pid):
-            fork.pid = report.pid
+        else:
+            self._fail("its process ended at once")
 
     def _ours(self, pid: int) -> bool:
         return (
@@ -248,11 +245,9 @@ class Checkpoints:
             and all(pid != each.pid for each in self._table.values())
         )
 
-    def _awake(self, fork: _Fork, woken: _Parked) -> None:
+    def _awake(self, fork: _Fork, pid: int) -> None:
         self._fork = None
-        copy = _Parked(fork.number, fork.line, fork.deadline, fork.pid)
-        self._table[fork.number] = copy
-        self._swap(Ends(pid=woken.pid, tether=woken.line, **fork.ends))
+        self._swap(Ends(pid=pid, tether=fork.line, **fork.ends))
         self._answer(fork.id, True, {})
 
     def _report_of(self, parked: _Parked) -> None:
@@ -261,8 +256,6 @@ class Checkpoints:
             return
         if report.word == "parked" and not parked.pid and self._ours(report.pid):
             parked.pid = report.pid
-        elif report.word == "awake" and self._fork and self._fork.number == parked.number:
-            self._awake(self._fork, parked)
         elif report.word == "weighs" and parked.pid:
             parked.weight = report.number
             self._weighed()

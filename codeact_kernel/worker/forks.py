@@ -3,8 +3,7 @@
 Rules:
 - It is made on the main stack, between cells, with the event loop stopped; the copy comes back from
   the same call when it is woken, in a process of its own that has the same descriptors.
-- A parked process only waits. When it is woken it leaves a copy of itself in its place, before it
-  does anything else, so that one can go back there again.
+- A parked process only waits: to become the kernel it forks once more, so that it can do so again.
 - Not random, not open files: what a fork changes or shares though nobody asked for it is put back.
 """
 
@@ -61,7 +60,7 @@ class Forks:
                 say()
                 wait_for(between)
                 return False
-            self._park(line, leave)
+            self._park(line.fileno(), leave)
             return True
         finally:
             line.close()
@@ -85,14 +84,16 @@ class Forks:
             if not order.word:
                 raise ConnectionError("the supervisor is gone")
 
-    def _park(self, line: socket.socket, leave: Callable[[], None]) -> None:
+    def _park(self, line: int, leave: Callable[[], None]) -> None:
         """Let go of the live kernel's place, and wait. Returns in a kernel that was woken."""
         try:
             leave()
-            shared = _Shared(self._place)
+            process.hide()
+            place = self._place
+            shared = _Shared(place)
+            os.dup2(line, place.tether, inheritable=False)
             shared.connect(link=None, stdout=None, stderr=None)
-            self._take_place(line.fileno())
-            line.close()
+            tether.report(self._line, "parked")
             self._wait(shared)
         except BaseException:  # noqa: BLE001  nobody is there to tell; the supervisor sees the end
             os._exit(70)
@@ -104,35 +105,33 @@ class Forks:
                 os._exit(0)
             if order.word == "weigh":
                 tether.report(self._line, f"weighs {process.weight()}")
-            woken = order.word == "wake" and len(order.fds) == 4 and self._wakes(shared, order.fds)
+            if order.word == "wake" and len(order.fds) == 4 and self._wakes(order.fds):
+                self._connect(shared, order.fds)
+                return
             for fd in order.fds:
                 os.close(fd)
-            if woken:
-                return
 
-    def _wakes(self, shared: _Shared, fds: tuple[int, ...]) -> bool:
-        """Leave a copy in this place, and be the kernel. False in the copy, and when there is none."""
-        with socket.socket(fileno=os.dup(fds[0])) as line:
-            try:
-                between = _fork_apart(self._place.supervisor, line)
-            except OSError:
-                return False
-        if not between:
-            self._take_place(fds[0])
+    def _wakes(self, fds: tuple[int, ...]) -> bool:
+        """Whether this is the copy that becomes the kernel; the original goes on waiting."""
+        line = socket.socket(fileno=os.dup(fds[0]))
+        try:
+            between = _fork_apart(self._place.supervisor, line)
+        except OSError:
             return False
-        process.become_kernel(self._place.supervisor)
-        link, stdout, stderr = fds[1:]
+        finally:
+            line.close()
+        if between:
+            wait_for(between)
+        return not between
+
+    def _connect(self, shared: _Shared, fds: tuple[int, ...]) -> None:
+        line, link, stdout, stderr = fds
+        os.dup2(line, self._place.tether, inheritable=False)
         shared.connect(link=link, stdout=stdout, stderr=stderr)
         shared.rewind_files()
+        for fd in fds:
+            os.close(fd)
         tether.report(self._line, "awake")
-        wait_for(between)
-        return True
-
-    def _take_place(self, line: int) -> None:
-        """Be the parked process on this line."""
-        process.hide()
-        os.dup2(line, self._place.tether, inheritable=False)
-        tether.report(self._line, "parked")
 
 
 class _Shared:

@@ -11,7 +11,6 @@ import fcntl
 import os
 import platform
 import signal
-import time
 from collections.abc import Set
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
@@ -149,15 +148,14 @@ def kill_all(leader: int) -> None:
             os.waitpid(-1, 0)
 
 
-def end_abandoned(leader: int, spare: Set[int]) -> None:
-    """SIGKILL to a kernel that was replaced, to its group, and to the orphans of its code."""
+def end_group(leader: int) -> None:
+    """SIGKILL to a kernel and what its code has started, but for what has a session of its own."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    until = time.monotonic() + 1.0
-    while is_child(leader) and time.monotonic() < until:
-        with contextlib.suppress(ChildProcessError):
-            if os.waitpid(leader, os.WNOHANG) == (0, 0):
-                time.sleep(0.0002)
+
+
+def end_orphans(spare: Set[int]) -> None:
+    """SIGKILL to what a kernel that has ended left behind: every child of ours but these."""
     for pid in _children():
         if pid not in spare:
             with contextlib.suppress(ProcessLookupError, PermissionError):

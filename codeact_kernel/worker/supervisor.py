@@ -54,7 +54,8 @@ class Supervisor:
             lambda: self._live, self._outer.push, self._swap, self._interest.forget
         )
         self._asking = Asking(line, self._send_now, self._nudge)
-        self._abandoned: list[Live] = []
+        self._abandoned: set[int] = set()
+        self._orphaned = False
         self._held: list[bytes] = []
         self._from_outer = Decoder()
         self._status: int | None = None
@@ -95,7 +96,7 @@ class Supervisor:
             self._reap()
         self._let_go()
         self._flush()
-        self._end_abandoned()
+        self._end_orphans()
         self._shut_down()
 
     def _wanted(self) -> dict[int, int]:
@@ -184,19 +185,19 @@ class Supervisor:
 
     def _swap(self, ends: Ends) -> None:
         """A parked kernel has woken up and is the live one from here on."""
-        self._live.last_words()
-        self._abandoned.append(self._live)
+        before = self._live
+        before.last_words()
+        process.end_group(before.pid)
+        before.close(self._interest.forget)
+        self._abandoned.add(before.pid)
         self._live = Live(ends, self._outer, self._take)
 
-    def _end_abandoned(self) -> None:
-        """Nothing is left of the kernel that was, and of what its code had started."""
+    def _end_orphans(self) -> None:
+        """Nothing is left of what the code of a kernel that was replaced had started."""
         parked = self._checkpoints.pids
-        if not self._abandoned or parked is None:
-            return
-        for before in self._abandoned:
-            before.close(self._interest.forget)
-            process.end_abandoned(before.pid, {self._live.pid, *parked})
-        self._abandoned.clear()
+        if self._orphaned and not self._abandoned and parked is not None:
+            self._orphaned = False
+            process.end_orphans({self._live.pid, *parked})
 
     def _let_go(self) -> None:
         """What came while a kernel woke is for whoever is the live one now."""
@@ -214,6 +215,8 @@ class Supervisor:
         if self._live.pid in ended:
             self._status = ended[self._live.pid]
         self._checkpoints.ended(ended)
+        self._orphaned |= not self._abandoned.isdisjoint(ended)
+        self._abandoned -= ended.keys()
 
     def _shut_down(self) -> None:
         if self._shutdown_at is None or self._status is not None:

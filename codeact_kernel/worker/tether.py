@@ -8,7 +8,7 @@ Rules:
 | word | to | with | meaning |
 |---|---|---|---|
 | park N | the live kernel | the new one's tether | the fork that a `fork` frame asks for |
-| wake | a parked one | tether, link, 1, 2 | be the live kernel; a fork on this tether takes your place |
+| wake | a parked one | tether, link, 1, 2 | fork, and the fork is the live kernel |
 | weigh | a parked one | - | how much memory is yours? |
 | parked, awake | the supervisor | - | this process exists, and does what it should |
 | weighs N | the supervisor | - | bytes that only this process has, and its share of others |
