@@ -26,6 +26,7 @@ from codeact_kernel.trace.events import Event, OutputArrived
 TARGET = "codeact"
 PROTOCOL = 1
 _MAX_COMMS = 64
+_TYPES = ("comm_open", "comm_msg", "comm_close")
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +86,7 @@ class Panel:
 
     def takes(self, message: Incoming) -> bool:
         """Handle a client's comm message when it is ours. Raises BadMessage."""
-        if not message.type.startswith("comm_"):
+        if message.type not in _TYPES:
             return False
         content = message.read_content()
         comm_id = content.get("comm_id")

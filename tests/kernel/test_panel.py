@@ -13,6 +13,7 @@ from codeact_kernel.kernel.encoding import event_json, without_outputs
 from codeact_kernel.trace import edits
 from codeact_kernel.trace.events import CodeProposed, Observed, RunFinished, StepFinished
 from codeact_kernel.trace.values import Image, Observation, Outcome, Reply, Status, Step
+from tests.kernel.boxes import FakeBox
 from tests.kernel.conftest import Front
 
 CONTRACT = Path(__file__).parents[1] / "contract"
@@ -149,3 +150,18 @@ def test_events_of_the_comm_have_no_outputs() -> None:
         seen = data["step"]["observation"] if "step" in data else data["observation"]
         assert seen["outputs"] == seen["images"] == []
         assert seen["text"] == "1"
+
+
+async def test_a_question_about_comms_is_not_a_comm_message(front: Front) -> None:
+    """With a panel open `comm_info_request` still goes inside, where the widgets are."""
+    opens(front, "c", **example("open"))
+    await told(front, "c")
+    went = asyncio.Event()
+
+    def script(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:
+        if head.get("type") == "comm_info_request":
+            went.set()
+
+    front.box.script = script
+    front.client.comm_info()
+    await asyncio.wait_for(went.wait(), 10)
