@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from codeact_kernel.kernel.agent_cell import PlainCell, read
+from codeact_kernel.kernel.cells.agent_cell import PlainCell, read
 from codeact_kernel.trace import edits
 
 _MADE = frozenset({"thought", "step", "answer"})

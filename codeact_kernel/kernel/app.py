@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import SandboxRefused, UsageError
-from codeact_kernel.kernel import parent
 from codeact_kernel.kernel.background import Background
-from codeact_kernel.kernel.connection import Connection, ConnectionFile, read_connection_file
-from codeact_kernel.kernel.deferred import Deferred
-from codeact_kernel.kernel.files import Files
-from codeact_kernel.kernel.isolation import Isolation
-from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.messages import Incoming, Signer
-from codeact_kernel.kernel.publisher import Publisher
-from codeact_kernel.kernel.relay import Relay
+from codeact_kernel.kernel.cells.deferred import Deferred
+from codeact_kernel.kernel.cells.files import Files
+from codeact_kernel.kernel.channels import parent
+from codeact_kernel.kernel.channels.connection import (
+    Connection,
+    ConnectionFile,
+    read_connection_file,
+)
+from codeact_kernel.kernel.channels.messages import Incoming, Signer
+from codeact_kernel.kernel.channels.publisher import Publisher
+from codeact_kernel.kernel.relay.isolation import Isolation
+from codeact_kernel.kernel.relay.link import Link
+from codeact_kernel.kernel.relay.relay import Relay
 from codeact_kernel.kernel.start import worker_config
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
@@ -34,9 +38,9 @@ from codeact_kernel.settings import Settings, parent_pid, state_path
 
 if TYPE_CHECKING:
     from codeact_kernel.agent.ports import Model
-    from codeact_kernel.kernel.agent_queue import AgentQueue
-    from codeact_kernel.kernel.model_choice import Models
-    from codeact_kernel.kernel.network import Network
+    from codeact_kernel.kernel.cells.agent_queue import AgentQueue
+    from codeact_kernel.kernel.run.model_choice import Models
+    from codeact_kernel.kernel.run.network import Network
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +130,7 @@ def _network(policy: Policy) -> Network | None:
     """Who is told of requests; imported only where there can be some."""
     if policy.egress is None:
         return None
-    from codeact_kernel.kernel.network import Network
+    from codeact_kernel.kernel.run.network import Network
 
     return Network(state_path() / "runs")
 
@@ -136,7 +140,7 @@ def _choose_model(folder: Path) -> Callable[[Settings], Model]:
     models: list[Models] = []
 
     def choose(settings: Settings) -> Model:
-        from codeact_kernel.kernel.model_choice import Models
+        from codeact_kernel.kernel.run.model_choice import Models
 
         if not models:
             models.append(Models(folder))
@@ -181,21 +185,21 @@ class Kernel:
         self._ending: asyncio.Task[None] | None = None
 
     def _make_agent(self) -> AgentQueue:
-        from codeact_kernel.kernel.agent_completion import Completer
-        from codeact_kernel.kernel.agent_queue import AgentQueue
-        from codeact_kernel.kernel.agent_run import Runner
-        from codeact_kernel.kernel.cell_requests import CellRequests
-        from codeact_kernel.kernel.checkpoints import Checkpoints
-        from codeact_kernel.kernel.file_past import FilePast
-        from codeact_kernel.kernel.model_choice import names as model_names
-        from codeact_kernel.kernel.panel import Panel
-        from codeact_kernel.kernel.panel_requests import PanelRequests
-        from codeact_kernel.kernel.panel_verbs import cells, files, run, sandbox, settings, state
-        from codeact_kernel.kernel.panel_verbs import checkpoints as panel_checkpoints
-        from codeact_kernel.kernel.pip_process import Pip
-        from codeact_kernel.kernel.projection import Projection
-        from codeact_kernel.kernel.rewinding import Rewinding
-        from codeact_kernel.kernel.turnstile import Turnstile
+        from codeact_kernel.kernel.cells.agent_completion import Completer
+        from codeact_kernel.kernel.cells.agent_queue import AgentQueue
+        from codeact_kernel.kernel.cells.pip_process import Pip
+        from codeact_kernel.kernel.panel.panel import Panel
+        from codeact_kernel.kernel.panel.requests import PanelRequests
+        from codeact_kernel.kernel.panel.verbs import cells, files, run, sandbox, settings, state
+        from codeact_kernel.kernel.panel.verbs import checkpoints as panel_checkpoints
+        from codeact_kernel.kernel.rewind.checkpoints import Checkpoints
+        from codeact_kernel.kernel.rewind.file_past import FilePast
+        from codeact_kernel.kernel.rewind.rewinding import Rewinding
+        from codeact_kernel.kernel.run.agent_run import Runner
+        from codeact_kernel.kernel.run.cell_requests import CellRequests
+        from codeact_kernel.kernel.run.model_choice import names as model_names
+        from codeact_kernel.kernel.run.projection import Projection
+        from codeact_kernel.kernel.run.turnstile import Turnstile
         from codeact_kernel.trace.layout import Layout
 
         requests = PanelRequests()

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine
 
 from codeact_kernel.errors import SandboxRefused
-from codeact_kernel.kernel.link import Link
+from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.standby import Standby
 

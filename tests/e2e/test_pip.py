@@ -230,8 +230,8 @@ def _content(code: str) -> dict[str, Any]:
 
 def test_a_saved_step_is_known_by_its_text(tmp_path: Path) -> None:
     """For clients that send no metadata: the notebook this kernel was started for says whose it is."""
-    from codeact_kernel.kernel.messages import Incoming
-    from codeact_kernel.kernel.pip_process import AGENTS, Pip
+    from codeact_kernel.kernel.cells.pip_process import AGENTS, Pip
+    from codeact_kernel.kernel.channels.messages import Incoming
 
     notebook = tmp_path / "n.ipynb"
     agents = {"codeact": {"role": "step"}}

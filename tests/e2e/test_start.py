@@ -66,7 +66,7 @@ def test_litellm_is_not_imported_on_the_start_path(tmp_path: Path) -> None:
         "import sys; import codeact_kernel.kernel.app\n"
         "print([m for m in ('litellm', 'IPython', 'ipykernel', 'jupyter_client', "
         "'codeact_kernel.agent.loop', 'codeact_kernel.trace.values', "
-        "'codeact_kernel.kernel.agent_cell', 'difflib') if m in sys.modules])"
+        "'codeact_kernel.kernel.cells.agent_cell', 'difflib') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from codeact_kernel.kernel import dap
+from codeact_kernel.kernel.channels.messages import Incoming, to_json
+from codeact_kernel.kernel.channels.publisher import Publisher
+from codeact_kernel.kernel.debugging import dap
 from codeact_kernel.kernel.display.firewall import Firewall
-from codeact_kernel.kernel.in_order import InOrder
-from codeact_kernel.kernel.inward import Inward
-from codeact_kernel.kernel.messages import Incoming, to_json
-from codeact_kernel.kernel.publisher import Publisher
-from codeact_kernel.kernel.requests import FrontRequest, Request, Requests
-from codeact_kernel.kernel.stages import AgentOutput
-from codeact_kernel.kernel.steps import StepRequest
+from codeact_kernel.kernel.relay.in_order import InOrder
+from codeact_kernel.kernel.relay.inward import Inward
+from codeact_kernel.kernel.relay.requests import FrontRequest, Request, Requests
+from codeact_kernel.kernel.run.stages import AgentOutput
+from codeact_kernel.kernel.run.steps import StepRequest
 from codeact_kernel.wire import BadFrame, Decoder, Frame
 
 PUBLISHED = {

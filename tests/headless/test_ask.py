@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.headless import ask
-from codeact_kernel.kernel.agent_cell import AgentCell, fill, read
+from codeact_kernel.kernel.cells.agent_cell import AgentCell, fill, read
 
 
 def test_title_files_task() -> None:

@@ -15,9 +15,9 @@ from jupyter_client.connect import write_connection_file
 from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel.app import Kernel
-from codeact_kernel.kernel.connection import read_connection_file
-from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.model_choice import Models
+from codeact_kernel.kernel.channels.connection import read_connection_file
+from codeact_kernel.kernel.relay.link import Link
+from codeact_kernel.kernel.run.model_choice import Models
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
 from tests.kernel.boxes import FakeBox, Script

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.agent_cell import (
+from codeact_kernel.kernel.cells.agent_cell import (
     AgentCell,
     CheckpointCell,
     ContinueCell,

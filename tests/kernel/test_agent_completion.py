@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codeact_kernel.kernel.agent_completion import complete
+from codeact_kernel.kernel.cells.agent_completion import complete
 from codeact_kernel.models import names
 from tests.kernel.boxes import obedient
 from tests.kernel.conftest import Front

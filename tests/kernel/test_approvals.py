@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.approvals import Ask, gate_for
-from codeact_kernel.kernel.messages import EMPTY, Incoming
-from codeact_kernel.kernel.questions import Questions
+from codeact_kernel.kernel.channels.messages import EMPTY, Incoming
+from codeact_kernel.kernel.relay.questions import Questions
+from codeact_kernel.kernel.run.approvals import Ask, gate_for
 from codeact_kernel.trace.values import Approve, Decision, Reject
 
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from codeact_kernel.kernel.bounded_log import EACH, BoundedLog
+from codeact_kernel.kernel.relay.bounded_log import EACH, BoundedLog
 
 log = logging.getLogger("test_bounded_log")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from codeact_kernel.errors import SandboxError, UsageError
-from codeact_kernel.kernel import branches, obstacles
-from codeact_kernel.kernel.checkpoints import Checkpoint, Checkpoints, State
+from codeact_kernel.kernel.rewind import branches, obstacles
+from codeact_kernel.kernel.rewind.checkpoints import Checkpoint, Checkpoints, State
 
 
 class FakeSandbox:

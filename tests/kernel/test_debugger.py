@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from codeact_kernel.kernel import dap
-from codeact_kernel.kernel.messages import BadMessage
+from codeact_kernel.kernel.channels.messages import BadMessage
+from codeact_kernel.kernel.debugging import dap
 from tests.kernel.boxes import FakeBox
 from tests.kernel.conftest import SECONDS, Front
 

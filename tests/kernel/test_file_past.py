@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.errors import SandboxError
-from codeact_kernel.kernel import file_past
-from codeact_kernel.kernel.file_past import FilePast
-from codeact_kernel.kernel.files import Files
+from codeact_kernel.kernel.cells.files import Files
+from codeact_kernel.kernel.rewind import file_past
+from codeact_kernel.kernel.rewind.file_past import FilePast
 from codeact_kernel.sandbox.staging.layer import Change, Entry
 from codeact_kernel.sandbox.staging.staging import Outcome
 

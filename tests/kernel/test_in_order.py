@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from codeact_kernel.kernel.in_order import InOrder
+from codeact_kernel.kernel.relay.in_order import InOrder
 from tests.kernel.boxes import FakeBox
 from tests.kernel.conftest import started
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from codeact_kernel.kernel.information import kernel_info
-from codeact_kernel.kernel.isolation import Isolation
+from codeact_kernel.kernel.channels.information import kernel_info
+from codeact_kernel.kernel.relay.isolation import Isolation
 from tests.kernel.boxes import obedient
 from tests.kernel.conftest import Front
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codeact_kernel.kernel.journal import BYTES, KEPT, Journal
+from codeact_kernel.kernel.run.journal import BYTES, KEPT, Journal
 from codeact_kernel.trace.events import Noticed, Observed, ReplyGrew, RunStarted, StepFinished
 from codeact_kernel.trace.values import Observation, Status, Step
 

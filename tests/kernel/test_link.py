@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from codeact_kernel.errors import SandboxRefused
-from codeact_kernel.kernel.link import Link, State
+from codeact_kernel.kernel.relay.link import Link, State
 from codeact_kernel.wire import MAX_HEAD, BadFrame
 from tests.kernel.boxes import FakeBox
 

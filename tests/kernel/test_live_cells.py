@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from codeact_kernel.kernel.approvals import HIDDEN
+from codeact_kernel.kernel.run.approvals import HIDDEN
 from tests.fakes import FakeModel
 from tests.kernel.boxes import FakeBox, obedient
 from tests.kernel.conftest import Front, started

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codeact_kernel.kernel.messages import (
+from codeact_kernel.kernel.channels.messages import (
     EMPTY,
     BadMessage,
     Incoming,

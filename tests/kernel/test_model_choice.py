@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codeact_kernel.errors import NotebookError
-from codeact_kernel.kernel.model_choice import Models
+from codeact_kernel.kernel.run.model_choice import Models
 from codeact_kernel.settings import Settings
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from codeact_kernel import settings
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.agent_cell import Options
-from codeact_kernel.kernel.narrowing import choose
+from codeact_kernel.kernel.cells.agent_cell import Options
+from codeact_kernel.kernel.run.narrowing import choose
 from codeact_kernel.settings import Settings
 
 MINE = {

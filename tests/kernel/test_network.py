@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from codeact_kernel.kernel.network import KINDS, Network
+from codeact_kernel.kernel.run.network import KINDS, Network
 from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.trace.events import (
     CodeStarted,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 import zmq
 
-from codeact_kernel.kernel.messages import Bytes
-from codeact_kernel.kernel.outlet import HIGH, Outlet, limit
+from codeact_kernel.kernel.channels.messages import Bytes
+from codeact_kernel.kernel.channels.outlet import HIGH, Outlet, limit
 
 BODY = bytes(60_000)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codeact_kernel.kernel.encoding import event_json, without_outputs
+from codeact_kernel.kernel.run.encoding import event_json, without_outputs
 from codeact_kernel.trace import edits
 from codeact_kernel.trace.events import CodeProposed, Observed, RunFinished, StepFinished
 from codeact_kernel.trace.values import Image, Observation, Outcome, Reply, Status, Step

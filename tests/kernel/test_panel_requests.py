@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel import panel_fields as read
-from codeact_kernel.kernel.agent_cell import Options
-from codeact_kernel.kernel.panel import Comm
-from codeact_kernel.kernel.panel_requests import PanelRequests, Verb
+from codeact_kernel.kernel.cells.agent_cell import Options
+from codeact_kernel.kernel.panel import fields as read
+from codeact_kernel.kernel.panel.panel import Comm
+from codeact_kernel.kernel.panel.requests import PanelRequests, Verb
 from tests.fakes import FakeModel, Stall
 from tests.kernel.boxes import obedient
 from tests.kernel.conftest import Front, started

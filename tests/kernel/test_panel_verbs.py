@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.panel_verbs.state import simple
+from codeact_kernel.kernel.panel.verbs.state import simple
 from tests.kernel.boxes import FakeBox, obedient
 from tests.kernel.conftest import Front
 from tests.kernel.test_panel import example, opens, told

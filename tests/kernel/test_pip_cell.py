@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codeact_kernel.kernel.agent_cell import WrongCell
-from codeact_kernel.kernel.pip_cell import PipCell, read
+from codeact_kernel.kernel.cells.agent_cell import WrongCell
+from codeact_kernel.kernel.cells.pip_cell import PipCell, read
 
 
 @pytest.mark.parametrize(

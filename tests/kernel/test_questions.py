@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codeact_kernel.kernel.messages import EMPTY, Incoming, to_json
-from codeact_kernel.kernel.questions import Questions
+from codeact_kernel.kernel.channels.messages import EMPTY, Incoming, to_json
+from codeact_kernel.kernel.relay.questions import Questions
 
 CLIENT = Incoming("shell", (b"i",), "execute_request", "1", "s", b"{}", EMPTY, EMPTY)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from codeact_kernel.kernel.messages import to_json
-from codeact_kernel.kernel.recording import BYTES, OUTPUTS, Cap, Recording
-from codeact_kernel.kernel.requests import Said
+from codeact_kernel.kernel.channels.messages import to_json
+from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.run.recording import BYTES, OUTPUTS, Cap, Recording
 
 
 def said(kind: str, **value: Any) -> Said:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codeact_kernel.kernel.encoding import event_json
-from codeact_kernel.kernel.run_log import TEXTS, RunLog
+from codeact_kernel.kernel.panel.run_log import TEXTS, RunLog
+from codeact_kernel.kernel.run.encoding import event_json
 from codeact_kernel.trace.events import (
     CodeProposed,
     CodeStarted,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.requests import Request, Requests
-from codeact_kernel.kernel.running import Running
+from codeact_kernel.kernel.relay.link import Link
+from codeact_kernel.kernel.relay.requests import Request, Requests
+from codeact_kernel.kernel.relay.running import Running
 from codeact_kernel.sandbox.ended import Cause, Ended
 from tests.kernel.boxes import FakeBox
 

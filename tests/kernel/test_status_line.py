@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codeact_kernel.kernel.status_line import StatusLine
+from codeact_kernel.kernel.run.status_line import StatusLine
 from codeact_kernel.trace.events import ReplyArrived, RunFinished, RunStarted, StepStarted
 from codeact_kernel.trace.values import Outcome, Reply, Usage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from codeact_kernel.kernel.streams import Coalescer
+from codeact_kernel.kernel.channels.streams import Coalescer
 
 Sent = list[tuple[bytes, str, str]]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codeact_kernel.kernel.approvals import Ask
-from codeact_kernel.kernel.messages import to_json
-from codeact_kernel.kernel.recording import OUTPUTS
-from codeact_kernel.kernel.requests import Said
-from codeact_kernel.kernel.stages import AgentOutput, OwnRequests
-from codeact_kernel.kernel.views import InlineView, say
+from codeact_kernel.kernel.channels.messages import to_json
+from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.run.approvals import Ask
+from codeact_kernel.kernel.run.recording import OUTPUTS
+from codeact_kernel.kernel.run.stages import AgentOutput, OwnRequests
+from codeact_kernel.kernel.run.views import InlineView, say
 
 HIDES = "x = 1  # ok\x1b[1A\x1b[2K\nprint('\u202eevil\u2066')  # \u200b"
 

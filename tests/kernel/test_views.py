@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from codeact_kernel.kernel.stages import OwnRequests
-from codeact_kernel.kernel.views import InlineView, say
+from codeact_kernel.kernel.run.stages import OwnRequests
+from codeact_kernel.kernel.run.views import InlineView, say
 from codeact_kernel.trace.events import CodeProposed, CodeStarted
 
 NO_STEPS = OwnRequests(lambda msg_id: b"{}")

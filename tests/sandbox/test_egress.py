@@ -253,7 +253,7 @@ def test_the_doctor_says_what_an_allowlist_opens() -> None:
 def test_off_is_not_imported() -> None:
     """A kernel without an allowlist loads nothing of the proxy."""
     program = (
-        "import sys, codeact_kernel.kernel.app, codeact_kernel.kernel.agent_run\n"
+        "import sys, codeact_kernel.kernel.app, codeact_kernel.kernel.run.agent_run\n"
         "print([name for name in sys.modules if 'egress' in name or name.endswith('.network')])"
     )
     found = subprocess.run(

@@ -1,7 +1,7 @@
 /**
  * What the kernel answers to the panel's requests, read field by field (docs/panel.md).
  *
- * Rule: mirrors codeact_kernel/kernel/panel_verbs/; tests/contract/reply_*.json holds an example of each.
+ * Rule: mirrors codeact_kernel/kernel/panel/verbs/; tests/contract/reply_*.json holds an example of each.
  */
 import type { JSONObject } from '@lumino/coreutils';
 

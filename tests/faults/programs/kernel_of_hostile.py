@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from codeact_kernel.kernel.app import Kernel
-from codeact_kernel.kernel.connection import read_connection_file
-from codeact_kernel.kernel.link import Link
-from codeact_kernel.kernel.model_choice import Models
+from codeact_kernel.kernel.channels.connection import read_connection_file
+from codeact_kernel.kernel.relay.link import Link
+from codeact_kernel.kernel.run.model_choice import Models
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.settings import Settings

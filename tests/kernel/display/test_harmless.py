@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.display import bundles, html, svg
 from codeact_kernel.kernel.display.firewall import Firewall, note
 from codeact_kernel.kernel.display.widgets import foreign_code
-from codeact_kernel.kernel.messages import to_json
-from codeact_kernel.kernel.requests import Said
+from codeact_kernel.kernel.relay.requests import Said
 
 PNG = base64.b64encode(b"\x89PNG" + bytes(100)).decode()
 

@@ -1,0 +1,1 @@
+"""The debugger of JupyterLab, spoken to the process inside over the wire."""
