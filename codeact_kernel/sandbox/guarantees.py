@@ -89,7 +89,7 @@ def _without_namespaces(report: Report) -> Iterator[Gap]:
     if report.uid == 0:
         yield Gap(
             what="Code runs with root's user id (without any capability).",
-            remedy="Install Python where every user may read it, or: " + remedy,
+            remedy="Have Python and the notebook where every user may read them, or: " + remedy,
         )
     if report.landlock_abi < _SCOPED_SIGNALS_ABI:
         yield Gap(

@@ -32,12 +32,14 @@ def unfit() -> str | None:
 
 
 def user(policy: Policy) -> int:
-    """As root somebody else, but only where that user could get to the interpreter at all."""
+    """As root somebody else, but only where that user could get to the interpreter and the folders."""
     uid = plans.unprivileged_uid(policy)
     if uid == os.getuid():
         return uid
     shown = visibles.environment(workspaces.home_folders(), os.getcwd()).paths
-    return uid if all(map(_reachable, shown)) else os.getuid()
+    folders = [policy.runtime, policy.workspace, *(mount.path for mount in policy.mounts)]
+    theirs = [str(folder) for folder in folders if folder is not None and os.path.isdir(folder)]
+    return uid if all(map(_reachable, (*shown, *theirs))) else os.getuid()
 
 
 def orders(plan: Plan) -> dict[str, Any]:
@@ -79,8 +81,8 @@ def shortcomings(plan: Plan) -> Iterator[str]:
         )
     if plan.uid == 0:
         yield (
-            "Python lies below a folder that only root may enter, so code runs with root's user id "
-            "(without any capability)."
+            "Python or the notebook's folder lies below a folder that only root may enter, so code runs "
+            "with root's user id (without any capability)."
         )
 
 
