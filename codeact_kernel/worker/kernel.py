@@ -27,7 +27,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Instance, Type
 
-from codeact_kernel.worker import cell_files
+from codeact_kernel.worker import cell_files, programs
 from codeact_kernel.worker import loop as loops
 from codeact_kernel.worker.answer import make as make_final_answer
 from codeact_kernel.worker.beside import Beside
@@ -133,6 +133,7 @@ class WireKernel(IPythonKernel):
                 stream.reconfigure(line_buffering=True, write_through=True)
         sys.stdout = Stream(self.link, "stdout", 1, stdout)
         sys.stderr = Stream(self.link, "stderr", 2, stderr)
+        programs.come_after_text(self.link)
         random.seed()
         numpy = sys.modules.get("numpy")
         if numpy is not None:

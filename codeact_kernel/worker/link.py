@@ -130,6 +130,11 @@ class Link:
             if other != pipe and _pending(other) and self._pid == os.getpid():
                 self._drain_pipes((other,))
 
+    def wait_for_text(self) -> None:
+        """Return when all text written so far has been read; sooner when somebody floods."""
+        if self._pid == os.getpid():
+            self._drain_pipes()
+
     def _hurry(self) -> None:
         """Say that we wait; in the middle of a frame of this thread's it is read soon all the same."""
         me = threading.get_ident()

@@ -33,7 +33,8 @@ def test_streams_keep_their_order(kernel: Session) -> None:
         for m in result.messages
         if m["msg_type"] in ("stream", "display_data")
     ]
-    assert order == ["a", "b", "c", "d", "e"]
+    # a print writes its text and the end of its line; a busy machine may show the one before the other
+    assert [text for text in order if text] == ["a", "b", "c", "d", "e"]
 
 
 def test_an_error_aborts_what_is_queued(kernel: Session) -> None:
