@@ -80,13 +80,14 @@ class Checkpoints:
         self._table: dict[int, _Parked] = {}
         self._fork: _Fork | None = None
         self._weighing: tuple[str, float] | None = None
+        self._rewind: tuple[str, int] | None = None
 
     # -- the loop's side --------------------------------------------------------------------
 
     @property
     def waking(self) -> bool:
         """Whether another kernel is about to be the live one."""
-        return self._fork is not None and self._fork.wakes
+        return self._rewind is not None or (self._fork is not None and self._fork.wakes)
 
     @property
     def pids(self) -> frozenset[int] | None:
@@ -147,14 +148,15 @@ class Checkpoints:
         elif head["t"] == "discard":
             for each in head.get("numbers") or ():
                 self._discard(each)
-        elif self._fork is not None:
+        elif self._fork is not None or self._rewind is not None:
             self._answer(name, False, "another checkpoint is being made or woken")
         elif type(number) is not int:
             self._answer(name, False, "an order without a number")
         elif head["t"] == "checkpoint":
             self._park(name, number)
         else:
-            self._wake(name, number)
+            self._rewind = (name, number)
+            self._wake_when_all_are_parked()
 
     def _park(self, name: str, number: int) -> None:
         if number in self._table or len(self._table) >= MOST:
@@ -186,6 +188,12 @@ class Checkpoints:
         told = {"taken": taken, "reasons": head.get("reasons"), "size": head.get("size")}
         self._answer(fork.id, True, told)
 
+    def _wake_when_all_are_parked(self) -> None:
+        """The kernel that is left is ended with its group, which a copy on its way is still in."""
+        if self._rewind is not None and all(each.pid for each in self._table.values()):
+            order, self._rewind = self._rewind, None
+            self._wake(*order)
+
     def _wake(self, name: str, number: int) -> None:
         parked = self._table.get(number)
         if parked is None:
@@ -211,6 +219,7 @@ class Checkpoints:
             self._end(parked)
             if self._fork is not None and self._fork.number == number:
                 self._fail("it was given up")
+            self._wake_when_all_are_parked()
 
     def _weigh(self, name: str) -> None:
         for parked in list(self._table.values()):
@@ -256,6 +265,7 @@ class Checkpoints:
             return
         if report.word == "parked" and not parked.pid and self._ours(report.pid):
             parked.pid = report.pid
+            self._wake_when_all_are_parked()
         elif report.word == "weighs" and parked.pid:
             parked.weight = report.number
             self._weighed()
@@ -282,6 +292,7 @@ class Checkpoints:
             if self._fork is not None and self._fork.wakes and self._fork.number == number:
                 self._fail("it is gone")
             self._weighed()
+            self._wake_when_all_are_parked()
 
     def _fail(self, why: str) -> None:
         """Answer the fork under way: there is none."""
