@@ -90,7 +90,7 @@ def test_a_running_cell_is_looked_into(kernel: Session, wait: str) -> None:
         assert cell.ask(ask.comm_info()).get("comms", {}) == {}
         assert cell.ask(ask.kernel_info())["status"] == "ok"
         assert cell.id not in cell.replies
-    assert cell.end().reply["status"] == "ok"
+    assert cell.end().reply == {**cell.result.reply, "status": "ok"}
     assert kernel.run("fresh_name").value == "'abc'"
 
 

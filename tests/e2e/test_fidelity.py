@@ -69,7 +69,8 @@ CELLS = {
     "bash": "%%bash\necho out; echo err >&2; exit 3",
     "shell": "!echo hello",
     "shell fails": "!false\n_exit_code",
-    "subprocess": "import subprocess\nsubprocess.run(['sh', '-c', 'echo sub; echo err >&2']).returncode",
+    # Plain ipykernel reads what a child says in a thread, now and then after the cell is over.
+    "subprocess": "import subprocess, time\nstatus = subprocess.run(['sh', '-c', 'echo sub; echo err >&2']).returncode\ntime.sleep(0.5); status",
     "input not allowed": "input('?')",
     "stdin": "import sys\nsys.stdin.readline()",
     "isatty": "import sys\nsys.stdout.isatty(), sys.stderr.isatty(), sys.stdout.encoding",
