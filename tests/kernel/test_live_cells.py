@@ -48,6 +48,12 @@ class Page:
         self._send("comm_msg", {"comm_id": self.comm, "data": data})
         return self._requests
 
+    async def answer(self, do: str, **fields: Any) -> str:
+        """Send a request on the comm; the problem of its reply, "" for none."""
+        number = self.ask(do, **fields)
+        await self.until(lambda: number in self.replies)
+        return str(self.replies[number]["problem"])
+
     def _send(self, kind: str, content: dict[str, Any], metadata: Any = None) -> str:
         message = self.front.client.session.msg(kind, content, metadata=metadata)
         self.front.client.shell_channel.send(message)
@@ -153,6 +159,19 @@ async def test_nobody_executes_the_cell(page: Page) -> None:
     late = page.execute(told["cell"], "print('one')", auto=True, token=told["token"])
     assert text(await page.shown(late)) == "print('one')\n"
     assert (await page.front.reply(late))["content"]["status"] == "ok"
+    assert ran(page.front.box) == ["print('one')"]
+
+
+async def test_only_a_step_that_waits_for_the_user_can_be_refused(page: Page) -> None:
+    """While a page is asked to execute a cell, a refusal of it is answered with no, and the step runs."""
+    agent = page.execute("agent", "%%agent\ndo it")
+    told = await page.edit("run")
+    for cell in (told["cell"], ""):
+        assert "does not wait" in await page.answer("reject", cell=cell, reason="No.")
+    await page.answer("deleted", cells=[told["cell"]])
+    assert "does not wait" in await page.answer("approve_rest", cell=told["cell"])
+    page.execute(told["cell"], "print('one')", auto=True, token=told["token"])
+    await page.shown(agent)
     assert ran(page.front.box) == ["print('one')"]
 
 
@@ -287,13 +306,9 @@ async def test_a_refusal_has_a_reason(asked: Page) -> None:
     """Rejecting tells the model why; nothing runs."""
     await asked.waiting()
     cell = asked.of("insert")[-1]["cell"]
-    number = asked.ask("reject", cell=cell, reason="Use the other file.")
-    await asked.until(lambda: number in asked.replies)
-    assert asked.replies[number]["problem"] == ""
+    assert await asked.answer("reject", cell=cell, reason="Use the other file.") == ""
     assert "Use the other file." in str(await asked.edit("outputs", cell=cell))
-    number = asked.ask("reject", cell=cell, reason="")
-    await asked.until(lambda: number in asked.replies)
-    assert "does not wait" in asked.replies[number]["problem"]
+    assert "does not wait" in await asked.answer("reject", cell=cell, reason="")
     assert ran(asked.front.box) == []
 
 
@@ -316,8 +331,7 @@ async def test_the_rest_can_be_approved(asked: Page) -> None:
     """After that the next step is not asked about, and the page is told to run it."""
     mark = await asked.waiting()
     cell = asked.of("insert")[-1]["cell"]
-    number = asked.ask("approve_rest", cell=cell)
-    await asked.until(lambda: number in asked.replies)
+    assert await asked.answer("approve_rest", cell=cell) == ""
     await asked.shown(asked.execute(cell, "print('one')", **mark))
     told = await asked.edit("run")
     assert told["cell"] != cell

@@ -94,7 +94,7 @@ class ByRunning:
             "run": self._run,
             "step": number,
             "status": "waiting",
-            "token": self._turnstile.open(cell),
+            "token": self._turnstile.ask(cell),
             "concerns": found,
         }
         self._projection.waits(SetMetadata(cell=cell, metadata=mark))

@@ -73,8 +73,7 @@ class LiveView:
 
     async def _ask(self, cell: str) -> None:
         """Have a front end execute the cell."""
-        token = self._turnstile.open(cell)
-        asked = self._projection.run(cell, token, self._agent.session)
+        asked = self._projection.run(cell, self._turnstile.open, self._agent.session)
         if asked is None:
             return
         try:

@@ -8,7 +8,7 @@ cell shows, and never runs anything. What the user deleted is not put back.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from codeact_kernel.kernel.channels.messages import Incoming
@@ -62,16 +62,17 @@ class Projection:
         """No step waits any more."""
         self._waiting = None
 
-    def run(self, cell: str, token: str, session: str) -> Comm | None:
+    def run(self, cell: str, let_pass: Callable[[str], str], session: str) -> Comm | None:
         """Ask one front end to execute this cell, best that of this session; None: there is none.
 
-        One that was silent when it was asked is asked again only where there is no other.
+        One that was silent when it was asked is asked again only where there is no other. `let_pass`
+        gives the token for the cell, and is called only when somebody is there to bring it.
         """
         comms = self._panel.running_cells()
         if not comms:
             return None
         asked = max(reversed(comms), key=lambda comm: (not comm.silent, comm.session == session))
-        self._panel.edit(asked, RunCell(cell=cell, token=token))
+        self._panel.edit(asked, RunCell(cell=cell, token=let_pass(cell)))
         return asked
 
     def began(self, cell: str, feed: Feed, session: str) -> None:

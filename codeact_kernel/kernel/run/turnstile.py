@@ -14,22 +14,28 @@ from codeact_kernel.trace.values import Reject
 
 
 class Turnstile:
-    """Owner of the waiting step. One step waits at a time. `rest`: the user lets all others of
-    this run pass, too.
+    """Owner of the waiting step. One step waits at a time: for a page that executes its cell, or for
+    the user, who may also refuse it. `rest`: the user lets all others of this run pass, too.
     """
 
     def __init__(self) -> None:
         self.rest = False
         self._cell = ""
+        self._asked = ""
         self._token = ""
         self._answer: asyncio.Future[Incoming | Reject] | None = None
         self._passed: Incoming | None = None
 
     def open(self, cell: str) -> str:
-        """Let this cell pass; the token its request has to bring."""
+        """Let this cell pass; the token its request has to bring. Nobody is asked about it any more."""
         self._cell, self._token = cell, secrets.token_urlsafe(16)
         self._answer = asyncio.get_running_loop().create_future()
         return self._token
+
+    def ask(self, cell: str) -> str:
+        """Let this cell pass, or the user refuse it; the token its request has to bring."""
+        self._asked = cell
+        return self.open(cell)
 
     async def wait(self) -> Incoming | Reject:
         """The request, or the refusal. However this is left, the turnstile is closed."""
@@ -38,7 +44,7 @@ class Turnstile:
         try:
             return await self._answer
         finally:
-            self._cell = self._token = ""
+            self._cell = self._asked = self._token = ""
             self._answer = None
 
     def take(self, token: str, message: Incoming) -> bool:
@@ -60,9 +66,9 @@ class Turnstile:
         return passed
 
     def refuse(self, cell: str, reason: str) -> bool:
-        """The user will not run this cell; False when it does not wait."""
+        """The user will not run this cell; False when it does not wait for the user."""
         waiting = self._waiting
-        if waiting is None or cell != self._cell:
+        if waiting is None or not cell or cell != self._asked:
             return False
         waiting.set_result(Reject(reason=reason))
         return True
@@ -71,6 +77,11 @@ class Turnstile:
     def cell(self) -> str:
         """The cell that waits, "" for none."""
         return self._cell if self._waiting is not None else ""
+
+    @property
+    def asked(self) -> str:
+        """The cell that waits for the user's approval, "" for none."""
+        return self._asked if self._waiting is not None else ""
 
     @property
     def _waiting(self) -> asyncio.Future[Incoming | Reject] | None:

@@ -29,15 +29,15 @@ def verbs(projection: Projection, turnstile: Turnstile) -> Mapping[str, Verb]:
         return {}
 
     async def approve_rest(comm: Comm, cell: str) -> dict[str, Any]:
-        if cell != turnstile.cell:
+        if cell != turnstile.asked:
             raise UsageError(NOT_WAITING)
         turnstile.rest = True
         return {}
 
     async def deleted(comm: Comm, cells: tuple[str, ...]) -> dict[str, Any]:
         projection.deleted(cells)
-        if turnstile.cell in cells:
-            turnstile.refuse(turnstile.cell, DELETED)
+        if turnstile.asked in cells:
+            turnstile.refuse(turnstile.asked, DELETED)
         return {}
 
     async def returned(comm: Comm, cells: tuple[str, ...]) -> dict[str, Any]:
