@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.kernels import OURS, PEER, ready
 from benchmarks.processes import memory
-from benchmarks.rows import Figure
+from benchmarks.rows import Figure, alternate
 
 _MIB = 1024 * 1024
 _SETTLE_SECONDS = 1.0
@@ -16,7 +16,7 @@ _SETTLE_SECONDS = 1.0
 def rows(quick: bool) -> Iterator[Figure]:
     """One row. Without the sandbox that stands by, which has a bound of its own."""
     times = 1 if quick else 3
-    ours, peer = ([_idle(name) for _ in range(times)] for name in (OURS, PEER))
+    ours, peer = alternate(lambda: _idle(OURS), lambda: _idle(PEER), times)
     yield Figure(name="idle memory, nothing imported", ours=ours, peer=peer, budget=70, unit="MiB")
 
 
