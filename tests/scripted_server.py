@@ -37,6 +37,16 @@ class Reply:
     """Tokens that came in, went out, and of those that came in the cached ones."""
 
 
+def step(code: str, thought: str = "I go on.") -> str:
+    """A reply with code."""
+    return f"{thought}\n\n<execute>\n{code}\n</execute>"
+
+
+def agent(url: str, task: str = "Do it.", options: str = "") -> str:
+    """An agent cell that asks the server at `url`."""
+    return f"%%agent --model openai/scripted --api-base {url} {options}\n{task}"
+
+
 class Replies(Protocol):
     """Who knows what to say."""
 

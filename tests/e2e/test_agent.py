@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Session, alive, gone, started
-from tests.scripted_server import Reply, serving, several
+from tests.scripted_server import Reply, agent, serving, several, step
 
 FLOOD = "for i in range(15_000): print(i, '.' * 90)"
-
-
-def step(code: str, thought: str = "I go on.") -> str:
-    """A reply with code."""
-    return f"{thought}\n\n<execute>\n{code}\n</execute>"
-
-
-def agent(url: str, task: str = "Do it.", options: str = "") -> str:
-    """An agent cell that asks the scripted server."""
-    return f"%%agent --model openai/scripted --api-base {url} {options}\n{task}"
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,12 @@ class Cell:
         self.result = Result({})
 
     def ask(self, question: str) -> dict[str, Any]:
-        """The reply's content."""
-        return self._reply(question)
+        """The content of the reply to this request."""
+        end = time.monotonic() + SECONDS
+        while question not in self.replies:
+            message = self.session.client.get_shell_msg(timeout=max(0.01, end - time.monotonic()))
+            self.replies[message["parent_header"]["msg_id"]] = message["content"]
+        return self.replies[question]
 
     def learn(self, question: Callable[[], str], what: str) -> Any:
         """What a reply holds of this; asked again when it was declined, as on a busy machine."""
@@ -33,13 +37,6 @@ class Cell:
         while not (found := self.ask(question()).get(what)):
             assert time.monotonic() < end
         return found
-
-    def _reply(self, msg_id: str) -> dict[str, Any]:
-        end = time.monotonic() + SECONDS
-        while msg_id not in self.replies:
-            message = self.session.client.get_shell_msg(timeout=max(0.01, end - time.monotonic()))
-            self.replies[message["parent_header"]["msg_id"]] = message["content"]
-        return self.replies[msg_id]
 
     def seen(self, text: str) -> None:
         """Wait until the cell has printed this."""
@@ -50,7 +47,7 @@ class Cell:
     def end(self) -> Result:
         """Wait until it is over."""
         self.session.follow(self.id, is_idle, self.result.messages)
-        self.result.reply = self._reply(self.id)
+        self.result.reply = self.ask(self.id)
         return self.result
 
 
@@ -80,17 +77,19 @@ def running(session: Session, code: str, wait: str = WAITS) -> Iterator[Cell]:
 def test_a_running_cell_is_looked_into(kernel: Session, wait: str) -> None:
     """Completion, inspection, completeness, history and comms are answered from the live namespace."""
     ask = kernel.client
-    with running(kernel, "fresh_name = 'abc'\ndef fresh(x):\n    'the doc'", wait) as cell:
+    code = "fresh_name = 'abc'\ndef fresh(x):\n    'the doc'\nfresh_comm = create_comm('jupyter.widget')"
+    with running(kernel, f"from comm import create_comm\n{code}", wait) as cell:
         assert cell.learn(lambda: ask.complete("fresh_n", 7), "matches") == ["fresh_name"]
         assert "upper" in str(cell.learn(lambda: ask.complete("fresh_name.up", 13), "matches"))
         assert "the doc" in cell.learn(lambda: ask.inspect("fresh", 2), "data")["text/plain"]
         assert cell.learn(lambda: ask.is_complete("for x in y:"), "indent") == "    "
         history = cell.learn(lambda: ask.history(hist_access_type="tail", n=1), "history")
         assert "fresh_name" in history[0][2]
-        assert cell.ask(ask.comm_info()).get("comms", {}) == {}
+        comms = cell.learn(ask.comm_info, "comms")
+        assert {"target_name": "jupyter.widget"} in comms.values()
         assert cell.ask(ask.kernel_info())["status"] == "ok"
         assert cell.id not in cell.replies
-    assert cell.end().reply == {**cell.result.reply, "status": "ok"}
+    assert cell.end().reply["status"] == "ok"
     assert kernel.run("fresh_name").value == "'abc'"
 
 

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.e2e.conftest import ROOT, SPEC, Session
-from tests.scripted_server import USUAL, Reply, serving
+from tests.scripted_server import USUAL, Reply, agent, serving
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,11 +46,6 @@ def notebook(*sources: str) -> nbformat.NotebookNode:
         "language": "python",
     }
     return made
-
-
-def agent(url: str) -> str:
-    """An agent cell that asks the scripted server."""
-    return f"%%agent --model openai/scripted --api-base {url}\nDo it."
 
 
 FAILS = "I try.\n\n<execute>\n1/0\n</execute>"

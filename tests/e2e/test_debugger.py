@@ -9,8 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Session, drain, started
 from tests.e2e.debugging import Debugging
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 CODE = """
 def add(a, b):

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Session, drain, started
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 LOST = "All variables are lost; a fresh sandbox is starting."
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import SECONDS, Session, started
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 
 class Page:

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.conftest import Session, started
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 
 @pytest.fixture(scope="module")

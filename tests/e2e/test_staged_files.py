@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Session, started
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 COW: dict[str, str] = {}
 """It is the default."""

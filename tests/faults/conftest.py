@@ -20,16 +20,6 @@ LOST = "All variables are lost"
 UNTOLD = "all variables were lost"
 
 
-def step(code: str) -> str:
-    """A reply with code."""
-    return f"I go on.\n\n<execute>\n{code}\n</execute>"
-
-
-def agent(url: str) -> str:
-    """An agent cell that asks the scripted server."""
-    return f"%%agent --model openai/scripted --api-base {url}\nDo it."
-
-
 def until(true: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Session
-from tests.faults.conftest import agent, journal, kernel_in, step, steps_in
-from tests.scripted_server import serving
+from tests.faults.conftest import journal, kernel_in, steps_in
+from tests.scripted_server import agent, serving, step
 
 UNWRITTEN = "The journal of this run cannot be written"
 BIG = "print('x' * 9000)"

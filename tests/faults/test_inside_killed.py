@@ -11,9 +11,9 @@ import pytest
 
 from codeact_kernel.sandbox.cgroups import parents
 from tests.e2e.conftest import Session, below
-from tests.faults.conftest import LOST, UNTOLD, agent, kernel_in, step, steps_in, until
+from tests.faults.conftest import LOST, UNTOLD, kernel_in, steps_in, until
 from tests.faults.holdings import descriptors, of_sandbox
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 WAIT = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(100)"
 FLOOD = "import os\nwhile True:\n    print(os.getpid())"

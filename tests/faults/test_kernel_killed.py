@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Session, below
-from tests.faults.conftest import agent, kernel_in, step, steps_in, until
+from tests.faults.conftest import kernel_in, steps_in, until
 from tests.faults.holdings import Holdings, of_kernel
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving, step
 
 STARTS: dict[str, Callable[[Holdings], bool]] = {
     "nothing": lambda held: not held.places,

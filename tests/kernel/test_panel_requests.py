@@ -132,11 +132,34 @@ async def test_what_waits_for_ever_does_not_pile_up_and_ends_with_the_kernel() -
     assert len(replies) == 1
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"kind": "request"}, {"kind": "hello", "id": 1}])
+ASKED = {"kind": "request", "id": 1, "do": "echo", "name": "a"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [ASKED],
+        {},
+        {**ASKED, "kind": "hello"},
+        {name: value for name, value in ASKED.items() if name != "id"},
+        *({**ASKED, "id": number} for number in (True, 1.0, "1", None, -1, 2**53)),
+    ],
+)
 async def test_what_is_no_request_is_dropped(data: object) -> None:
-    """Nobody could tell what a reply to it answers."""
+    """Nobody could tell what a reply to it answers: nothing is carried out, nothing is said."""
+    carried_out: list[str] = []
+    said: list[dict[str, Any]] = []
+
+    async def carry_out(comm: Comm, name: str, **others: Any) -> dict[str, Any]:
+        carried_out.append(name)
+        return {}
+
     requests = PanelRequests()
-    requests.take(COMM, data, lambda reply: pytest.fail(str(reply)))
+    requests.offer({"echo": Verb(carry_out=carry_out, fields=FIELDS)})
+    requests.take(COMM, data, said.append)
+    await answer(requests, {**ASKED, "name": "next"})
+    assert (carried_out, said) == (["next"], [])
 
 
 def test_two_verbs_of_one_name_are_a_mistake() -> None:

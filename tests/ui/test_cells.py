@@ -8,20 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.scripted_server import Reply, serving
+from tests.scripted_server import Reply, agent, serving, step
 from tests.ui.conftest import Lab, Notebook, open_in_notebook_7, open_notebook
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def step(code: str, thought: str = "I go on.", **how: Any) -> Reply:
-    """A reply with code."""
-    return Reply(text=f"{thought}\n\n<execute>\n{code}\n</execute>", **how)
-
-
-def agent(url: str, options: str = "") -> str:
-    """An agent cell that asks the scripted server."""
-    return f"%%agent --model openai/scripted --api-base {url} {options}\nDo it."
 
 
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(w => ({
@@ -97,7 +87,9 @@ def opened(page: Page, lab: Lab, name: str, *sources: str) -> Run:
 def test_a_run_becomes_cells(lab: Lab, page: Page) -> None:
     """Thought, code and answer are cells; the code grows while it is written, and runs as any cell."""
     code = "print('first')\nfor number in range(3):\n    print(number)\nnumber"
-    with serving(step(code, pause=0.15), step("final_answer(40 + 2)", "Now I know.")) as server:
+    with serving(
+        Reply(text=step(code), pause=0.15), step("final_answer(40 + 2)", "Now I know.")
+    ) as server:
         run = opened(page, lab, "cells", agent(server.url), "'mine'")
         run.start()
         run.until(f"steps.length > 0 && steps[0].source.length < {len(code)}")  # it grows
@@ -142,7 +134,11 @@ def test_a_reload_in_the_middle_loses_and_doubles_nothing(lab: Lab, page: Page) 
 
 def test_undo_keeps_cells_and_removing_a_run_is_one_undo(lab: Lab, page: Page) -> None:
     """Undo takes no step away by accident; failed attempts fold; a run's cells go, and come back, at once."""
-    replies = (step("1/0", pause=0.03), step("print('mended')"), step("final_answer('end')"))
+    replies = (
+        Reply(text=step("1/0"), pause=0.03),
+        step("print('mended')"),
+        step("final_answer('end')"),
+    )
     with serving(*replies) as server:
         run = opened(page, lab, "undo", agent(server.url), "'mine'")
         run.start()
@@ -169,7 +165,7 @@ def test_undo_keeps_cells_and_removing_a_run_is_one_undo(lab: Lab, page: Page) -
 def test_approval_is_running_the_cell(lab: Lab, page: Page) -> None:
     """Shift-Enter runs what is in the cell, edits included; the model is told, nothing ran before."""
     with serving(step("print('theirs')"), step("final_answer('end')")) as server:
-        run = opened(page, lab, "approve", agent(server.url, "--approve ask"), "'mine'")
+        run = opened(page, lab, "approve", agent(server.url, options="--approve ask"), "'mine'")
         run.start()
         run.until("steps.length && steps[0].ours.status === 'waiting'")
         run.notebook.picture("approval-waits")
@@ -200,7 +196,7 @@ def test_the_bar_of_a_waiting_step(lab: Lab, page: Page) -> None:
         step("final_answer('end')"),
     )
     with serving(*replies) as server:
-        run = opened(page, lab, "bar", agent(server.url, "--approve ask"), "'mine'")
+        run = opened(page, lab, "bar", agent(server.url, options="--approve ask"), "'mine'")
         run.start()
         run.until("steps.length === 1 && steps[0].ours.status === 'waiting'")
         page.get_by_role("button", name="Reject…").click()
@@ -267,7 +263,7 @@ def test_two_tabs_show_one_run(lab: Lab, page: Page, browser: Browser) -> None:
 def test_notebook_7(lab: Lab, page: Page) -> None:
     """The same extension makes the same cells in Notebook."""
     with serving(step("print('one')"), step("final_answer('end')")) as server:
-        name = lab.notebook("seven.ipynb", agent(server.url, "--approve ask"), "'mine'")
+        name = lab.notebook("seven.ipynb", agent(server.url, options="--approve ask"), "'mine'")
         run = Run(notebook=open_in_notebook_7(page, lab, name))
         run.notebook.wait_for_panel("Isolation: ")
         run.start()

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.test_agent import agent, step
-from tests.scripted_server import Reply, serving
+from tests.scripted_server import Reply, agent, serving, step
 from tests.ui.conftest import Lab, Notebook, open_notebook
 
 pytestmark = pytest.mark.timeout(240)

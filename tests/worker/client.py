@@ -175,22 +175,18 @@ class Worker:
 
     def query(self, name: str, arguments: dict[str, Any] | None = None) -> Any:
         """One of our own questions; its value."""
-        self._number += 1
-        key = f"q{self._number}"
-        self.send({"t": "query", "id": key, "name": name}, [json.dumps(arguments or {}).encode()])
-        answer = self.until(lambda f: f.type == "answer" and f.head["id"] == key)[-1]
-        value = json.loads(answer.parts[0])
-        if not answer.head["ok"]:
-            raise LookupError(value)
-        return value
+        return self._answer({"t": "query", "name": name}, [json.dumps(arguments or {}).encode()])
 
     # -- checkpoints ------------------------------------------------------------------------
 
     def order(self, kind: str, **head: Any) -> Any:
         """`checkpoint`, `rewind` or `weigh`; the value of its answer. Raises LookupError."""
+        return self._answer({"t": kind, **head})
+
+    def _answer(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> Any:
         self._number += 1
-        key = f"o{self._number}"
-        self.send({"t": kind, "id": key, **head})
+        key = f"q{self._number}"
+        self.send({"id": key, **head}, parts)
         answer = self.until(lambda f: f.type == "answer" and f.head["id"] == key)[-1]
         value = json.loads(answer.parts[0])
         if not answer.head["ok"]:
