@@ -64,6 +64,9 @@ def test_a_task_and_its_options(text: str, task: str, options: Options) -> None:
         ("%agent do this\nprint(1)", "one line"),
         ("x = 1\n%agent use x", "only thing"),
         ("x = 1\n%%agent\nuse x", "only thing"),
+        ("%agent = 1", "assignment"),
+        ("%agent += 1", "assignment"),
+        ("%%agent =\nx", "assignment"),
     ],
 )
 def test_mistakes_are_one_sentence(text: str, words: str) -> None:

@@ -55,6 +55,10 @@ NO_WIDENING = (
     "A cell cannot open the network, because notebooks come from others. Allow hosts with "
     "codeact run --allow-net HOST, or with allow_net in your configuration file."
 )
+ASSIGNMENT = (
+    "This reads like an assignment, and %agent is not a variable: it gives a task to the agent. Write "
+    "a variable named agent without the %, or begin the task with a word."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,7 @@ Cell = (
 
 _FIRST = re.compile(r"(%%?)agent(?![\w.(=])[ \t]*([^\n]*)\n?", re.ASCII)
 _LATER = re.compile(r"^%%?agent(?:[ \t]|$)", re.MULTILINE)
+_ASSIGNS = re.compile(r"(?:[-+*/%@&|^]|//|\*\*|<<|>>)?=(?!=)")
 _CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('%?agent'")
 _OPTION = re.compile(r"--([A-Za-z][\w-]*)(?:=|[ \t]+|$)")
 _VALUE = re.compile(r"""(?:"([^"]*)"|'([^']*)'|(\S+))[ \t]*""")
@@ -195,6 +200,8 @@ def _is_magic(text: str) -> bool:
 def _agent(whole_cell: bool, line: str, body: str) -> Cell:
     if not whole_cell and body.strip():
         raise UsageError("%agent takes one line; for a longer task write %%agent above it.")
+    if _ASSIGNS.match(line):
+        raise UsageError(ASSIGNMENT)
     options, rest = read_options(line)
     word, _, words = rest.partition(" ")
     if word == "help" and not words.strip() and not body.strip():
