@@ -10,14 +10,13 @@ from codeact_kernel.kernel.cells.agent_cell import (
     CheckpointCell,
     ContinueCell,
     HelpCell,
-    Options,
     PlainCell,
     WrongCell,
     fill,
     names_in,
-    options_of,
     read,
 )
+from codeact_kernel.kernel.cells.agent_options import Options, options_of
 
 
 @pytest.mark.parametrize(

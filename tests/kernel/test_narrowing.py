@@ -6,7 +6,7 @@ import pytest
 
 from codeact_kernel import settings
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.cells.agent_cell import Options
+from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.run.narrowing import choose
 from codeact_kernel.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.cells.agent_cell import Options
+from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.panel import fields as read
 from codeact_kernel.kernel.panel.panel import Comm
 from codeact_kernel.kernel.panel.requests import PanelRequests, Verb

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from codeact_kernel.kernel.cells.agent_cell import APPROVALS
+from codeact_kernel.kernel.cells.agent_options import APPROVALS
 from codeact_kernel.kernel.channels.messages import Incoming
 
 _LINE = re.compile(r"[ \t\n]*(%%?)agent([ \t].*)?$", re.ASCII)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.cells.agent_cell import Options, options_of
+from codeact_kernel.kernel.cells.agent_options import Options, options_of
 from codeact_kernel.kernel.channels import information
 from codeact_kernel.kernel.channels.messages import EMPTY, BadMessage, Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher

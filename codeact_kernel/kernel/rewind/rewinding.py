@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.context import Conversation
 from codeact_kernel.errors import SandboxError, UsageError
-from codeact_kernel.kernel.cells.agent_cell import CheckpointCell, Options
+from codeact_kernel.kernel.cells.agent_cell import CheckpointCell
+from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.requests import Request, Requests

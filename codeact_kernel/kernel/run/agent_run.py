@@ -24,10 +24,10 @@ from codeact_kernel.kernel.cells.agent_cell import (
     AgentCell,
     CheckpointCell,
     ContinueCell,
-    Options,
     fill,
     names_in,
 )
+from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.channels.messages import Incoming, Signer
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.panel.panel import Comm, Panel

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.cells.agent_cell import Options
+from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.settings import Settings
 
 _STRICTNESS = ("never", "risky", "ask")

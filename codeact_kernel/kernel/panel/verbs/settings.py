@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.cells.agent_cell import APPROVALS, Options, options_of
+from codeact_kernel.kernel.cells.agent_options import APPROVALS, Options, options_of
 from codeact_kernel.kernel.panel import fields as read
 from codeact_kernel.kernel.panel.panel import Comm
 from codeact_kernel.kernel.panel.requests import Verb
