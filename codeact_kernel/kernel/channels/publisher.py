@@ -46,6 +46,10 @@ class Publisher:
             self._feeds.popitem(last=False)
         return feed
 
+    def forget(self, feed: Feed) -> None:
+        """Nobody will look at it any more: what is still said under its header is not kept."""
+        self._feeds.pop(feed.header, None)
+
     def attach(self, feed: Feed, front: Incoming) -> None:
         """Show this client all that was shown so far, and what is still to come."""
         self._streams.flush()

@@ -8,6 +8,7 @@ repeated: every tab hears them whatever their parent is.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from codeact_kernel.kernel.run.recording import Recording
 
 _MAX_FRONTS = 16
 """Front ends that watch one cell; when one more comes the oldest is let go."""
+CELLS, BYTES = 2000, 256 * 1024 * 1024
+"""What is kept of cells that are over; with more the oldest go, and only the notebook has them."""
 
 
 class Feed:
@@ -41,6 +44,11 @@ class Feed:
                 content = {key: value for key, value in output.items() if key != "output_type"}
                 feed.take(str(output["output_type"]), to_json(content), content)
         return feed
+
+    @property
+    def size(self) -> int:
+        """What it keeps, in bytes."""
+        return self._shown.size
 
     @property
     def is_over(self) -> bool:
@@ -71,3 +79,32 @@ class Feed:
             yield "execute_input", to_json(self._input)
         for kind, content in self._shown.messages():
             yield kind, to_json(content)
+
+
+class Feeds:
+    """The feeds by cell. Those that are over are bounded, in number and in bytes."""
+
+    def __init__(self, cells: int = CELLS, size: int = BYTES) -> None:
+        self._cells = cells
+        self._size = size
+        self._by_cell: OrderedDict[str, Feed] = OrderedDict()
+
+    def get(self, cell: str) -> Feed | None:
+        """The feed of a cell; None: nothing is known of it."""
+        return self._by_cell.get(cell)
+
+    def items(self) -> Iterator[tuple[str, Feed]]:
+        """All of them, the newest last."""
+        yield from self._by_cell.items()
+
+    def keep(self, cell: str, feed: Feed) -> list[tuple[str, Feed]]:
+        """The cell has this feed from now on; those that are let go for it, by cell."""
+        before = self._by_cell.pop(cell, None)
+        gone = [(cell, before)] if before is not None and before.is_over else []
+        self._by_cell[cell] = feed
+        count, room = 0, self._size
+        for old, kept in reversed(list(self._by_cell.items())):
+            count, room = count + 1, room - kept.size
+            if (count > self._cells or room < 0) and kept.is_over:
+                gone.append((old, self._by_cell.pop(old)))
+        return gone

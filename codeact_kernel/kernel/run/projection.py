@@ -7,14 +7,13 @@ cell shows, and never runs anything. What the user deleted is not put back.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from codeact_kernel.kernel.channels.messages import Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.panel.panel import Comm, Panel
-from codeact_kernel.kernel.run.feeds import Feed
+from codeact_kernel.kernel.run.feeds import Feed, Feeds
 from codeact_kernel.trace.edits import (
     AttachCell,
     Edit,
@@ -26,8 +25,6 @@ from codeact_kernel.trace.edits import (
 )
 from codeact_kernel.trace.layout import Layout
 
-_MAX_FEEDS = 2000
-
 
 class Projection:
     """Owner of the feeds by cell, and of what the user deleted."""
@@ -36,7 +33,7 @@ class Projection:
         self._publisher = publisher
         self._panel = panel
         self._layout = layout
-        self._feeds: OrderedDict[str, Feed] = OrderedDict()
+        self._feeds = Feeds()
         self._watching: dict[str, set[str]] = {}
         """The sessions that look at each of these cells."""
         self._deleted: set[str] = set()
@@ -136,11 +133,10 @@ class Projection:
         self._deleted.difference_update(cells)
 
     def _keep(self, cell: str, feed: Feed) -> None:
-        self._feeds[cell] = feed
-        self._feeds.move_to_end(cell)
-        if len(self._feeds) > _MAX_FEEDS:
-            old, _ = self._feeds.popitem(last=False)
-            self._watching.pop(old, None)
+        for old, gone in self._feeds.keep(cell, feed):
+            self._publisher.forget(gone)
+            if old != cell:
+                self._watching.pop(old, None)
 
 
 def _named(edit: Edit, agent: str) -> Edit:

@@ -111,6 +111,12 @@ class Recording:
             yield "clear_output", {"wait": True}
 
     @property
+    def size(self) -> int:
+        """What the outputs take, in bytes; text counts by characters."""
+        streams = (each.output["text"] for each in self._shown if not each.size)
+        return _size(self._shown) + sum(len(piece) for text in streams for piece in text)
+
+    @property
     def refused(self) -> int:
         """How many outputs were too many."""
         return self._refused
