@@ -117,6 +117,7 @@ async def _serve(
         policy,
         Link(start_sandbox),
         choose_model=_choose_model(Path.cwd()),
+        load_provider=_load_provider,
         journals=state_path() / "runs",
         files=files,
         isolation=isolation,
@@ -149,6 +150,13 @@ def _choose_model(folder: Path) -> Callable[[Settings], Model]:
     return choose
 
 
+def _load_provider() -> None:
+    """What talks to the providers, imported ahead."""
+    from codeact_kernel.kernel.run.readiness import load_provider
+
+    load_provider()
+
+
 class Kernel:
     """One kernel: its connection, its relay, its link. `serve` returns when it is over."""
 
@@ -160,6 +168,7 @@ class Kernel:
         link: Link,
         *,
         choose_model: Callable[[Settings], Model],
+        load_provider: Callable[[], None],
         journals: Path,
         files: Files | None = None,
         isolation: Isolation | None = None,
@@ -171,6 +180,7 @@ class Kernel:
         self._settings = settings
         self._policy = policy
         self._choose_model = choose_model
+        self._load_provider = load_provider
         self._journals = journals
         self.connection = Connection(file, Signer(file.key))
         self.connection.outlet.on_full = link.choke
@@ -199,6 +209,7 @@ class Kernel:
         from codeact_kernel.kernel.run.cell_requests import CellRequests
         from codeact_kernel.kernel.run.model_choice import names as model_names
         from codeact_kernel.kernel.run.projection import Projection
+        from codeact_kernel.kernel.run.readiness import Readiness
         from codeact_kernel.kernel.run.turnstile import Turnstile
         from codeact_kernel.trace.layout import Layout
 
@@ -207,7 +218,7 @@ class Kernel:
         panel = Panel(
             self.publisher,
             lambda: self.link.grade,
-            lambda: self.relay.firewall.trusted,
+            trusts_display=lambda: self.relay.firewall.trusted,
             notes=lambda: isolation.sentences,
             answered=self.relay.still_busy,
             requests=requests,
@@ -247,10 +258,13 @@ class Kernel:
             lambda header, client: self.relay.watched(header, client, panel.has_page),
         )
         pip = Pip.of(self._settings, self._policy.profile)
-        completer = Completer(self.relay.answer, lambda: model_names(self._settings.model))
+        readiness = Readiness(self._settings.model, self._load_provider)
+        completer = Completer(
+            self.relay.answer, lambda: model_names(self._settings.model), readiness.typed
+        )
         queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip, completer)
         relay, link = self.relay, self.link
-        requests.offer(run.verbs(queue.stop))
+        requests.offer(run.verbs(queue.stop, readiness))
         requests.offer(
             state.verbs(
                 link, lambda: relay.running.current is not None, lambda: queue.held is not None

@@ -12,11 +12,8 @@ from pathlib import PurePath
 from codeact_kernel.agent.ports import Model
 from codeact_kernel.errors import UnknownModel
 from codeact_kernel.models.litellm_model import LiteLLMModel
-from codeact_kernel.models.loading import prewarm
 from codeact_kernel.models.replay import ReplayModel
 from codeact_kernel.trace.values import Trace
-
-__all__ = ["open_model", "prewarm"]
 
 REPLAY = "replay/"
 

@@ -1,7 +1,7 @@
 """Getting litellm into the process: late, once, quiet, and without it calling home.
 
-Rule: nothing else imports litellm. It takes seconds and 170 MB, so it is imported when a model is
-first prepared, in a thread; `prewarm` does it ahead.
+Rule: nothing else imports litellm. It takes seconds and 170 MB, so it is imported in a thread, when a
+model is first prepared or somebody begins to write a task (kernel/run/readiness.py).
 """
 
 from __future__ import annotations
@@ -45,8 +45,3 @@ def load() -> Any:
             logger = logging.getLogger(name)
             logger.handlers[:] = [logging.NullHandler()]  # what is logged goes to our own handlers
         return cast(Any, litellm)
-
-
-def prewarm() -> None:
-    """Import litellm now; for a background thread once the kernel has answered its first request."""
-    load()

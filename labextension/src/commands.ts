@@ -30,6 +30,7 @@ export function addCommands(commands: CommandRegistry, stores: Stores, show: () 
     isEnabled: isOurs,
     execute: () => {
       if (stores.panel) {
+        stores.current?.prepare();
         insert(stores.panel, NEW_TASK);
       }
     }
@@ -43,6 +44,7 @@ export function addCommands(commands: CommandRegistry, stores: Stores, show: () 
     execute: () => {
       const found = stores.panel && activeError(stores.panel);
       if (stores.panel && found) {
+        stores.current?.prepare();
         insert(stores.panel, fixTask(found.source, found.error));
       }
     }

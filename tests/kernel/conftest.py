@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ async def started(
     model: Model | None = None,
     ready: bool = True,
     script: Script | None = None,
+    load_provider: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Front]:
     """A kernel in this process whose sandboxes are FakeBoxes with this script, or refused."""
     name, info = write_connection_file(str(tmp_path / "connection.json"), key=b"a key")
@@ -96,6 +97,7 @@ async def started(
         Policy.notebook(tmp_path),
         Link(launch),
         choose_model=Models(tmp_path).choose if model is None else lambda settings: model,
+        load_provider=load_provider,
         journals=tmp_path / "runs",
     )
     serving = asyncio.create_task(kernel.serve())

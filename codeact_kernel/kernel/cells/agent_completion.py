@@ -31,14 +31,17 @@ class Completion:
 
 
 class Completer:
-    """Answers completions in first lines of agent cells. `names()` are models; it may be slow."""
+    """Answers completions in first lines of agent cells. `names()` are models; it may be slow.
+    `typed(code)` is told what is being written, in every cell."""
 
     def __init__(
         self,
         answer: Callable[[Incoming, dict[str, object]], None],
         names: Callable[[], Sequence[str]],
+        typed: Callable[[str], None],
     ) -> None:
         self._answer = answer
+        self._typed = typed
         self._names = names
         self._open: set[asyncio.Task[None]] = set()
 
@@ -46,7 +49,10 @@ class Completer:
         """Answer a complete_request when it is about an agent cell. Raises BadMessage."""
         content = message.read_content()
         code, cursor = content.get("code"), content.get("cursor_pos")
-        if not isinstance(code, str) or type(cursor) is not int or complete(code, cursor) is None:
+        if not isinstance(code, str) or type(cursor) is not int:
+            return False
+        self._typed(code)
+        if complete(code, cursor) is None:
             return False
         task = asyncio.get_running_loop().create_task(self._complete(message, code, cursor))
         self._open.add(task)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from codeact_kernel.errors import UsageError
@@ -45,8 +45,8 @@ class Comm:
     collaborates: bool = False
     silent: bool = False
     problem: str = ""
-    sent: int = field(default=0)
-    greeted: bool = field(default=False)
+    sent: int = 0
+    greeted: bool = False
 
 
 class Panel:
@@ -60,8 +60,8 @@ class Panel:
         self,
         publisher: Publisher,
         grade: Callable[[], str],
-        trusts_display: Callable[[], bool] = lambda: False,
         *,
+        trusts_display: Callable[[], bool],
         notes: Callable[[], Sequence[str]],
         answered: Callable[[], None],
         requests: PanelRequests,

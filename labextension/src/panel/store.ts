@@ -102,6 +102,11 @@ export class Store implements IDisposable {
     return this._do('run', 'stop', {}, () => undefined);
   }
 
+  /** A task is about to be written. */
+  prepare(): void {
+    void this._connection.request('prepare').catch(() => undefined); // only to be faster later
+  }
+
   /** Show a page of what is in a variable. */
   async look(name: string, row = 0, column = 0): Promise<void> {
     if (this._state.look?.name !== name) {

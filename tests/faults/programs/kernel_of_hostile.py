@@ -35,6 +35,7 @@ async def main() -> None:
         policy,
         Link(start, ready_seconds=float(sys.argv[3])),
         choose_model=Models(here).choose,
+        load_provider=lambda: None,
         journals=here / "runs",
     ).serve()
 
