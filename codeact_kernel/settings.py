@@ -78,6 +78,11 @@ class Settings:
     given: frozenset[str] = frozenset()
     """Not a setting: the names of those the user gave; the others have their defaults."""
 
+    @property
+    def mode(self) -> str:
+        """The workspace mode that is meant: cow, ro, or rw."""
+        return self.workspace_mode or ("ro" if self.profile == "strict" else "cow")
+
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The user's settings. Raises SettingsError naming the file or variable and the allowed values."""

@@ -108,7 +108,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient is not typed for
     ) -> NotebookNode:
         """As nbclient, but the kernel counts, and an overrun interrupts instead of giving up."""
         # As JupyterLab does: which cell it is, and whether an agent wrote it. nbclient says neither.
-        ours = {key: cell.metadata[key] for key in ("codeact",) if key in cell.metadata}
+        ours = {"codeact": cell.metadata["codeact"]} if "codeact" in cell.metadata else {}
         self.kc.session.metadata = {"cellId": cell.id, **ours}
         if self._cell_seconds is None:
             return await super().async_execute_cell(cell, cell_index, None, store_history)

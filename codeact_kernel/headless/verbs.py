@@ -95,9 +95,8 @@ def _own_folder(arguments: argparse.Namespace) -> dict[str, str]:
     What was asked to be read-only, by the mode or by the profile strict, stays so.
     """
     loaded = settings.load()
-    strict = (arguments.profile or loaded.profile) == "strict"
-    staged = loaded.workspace_mode == "cow" or (loaded.workspace_mode is None and not strict)
-    return settings.variables({"workspace_mode": "rw" if staged else None})
+    asked = replace(loaded, profile=arguments.profile or loaded.profile)
+    return settings.variables({"workspace_mode": "rw" if asked.mode == "cow" else None})
 
 
 def _run(

@@ -72,8 +72,7 @@ def policy_of(settings: Settings, here: Path) -> Policy:
     policy = (Policy.strict if settings.profile == "strict" else Policy.notebook)(workspace)
     given: dict[str, Any] = {
         "isolation": settings.isolation,
-        "workspace_mode": settings.workspace_mode
-        or ("ro" if settings.profile == "strict" else "cow"),
+        "workspace_mode": settings.mode,
         "memory": None if settings.memory_mb is None else settings.memory_mb * 1024 * 1024,
         "step_seconds": settings.step_seconds,
         "cell_seconds": settings.cell_seconds,

@@ -48,9 +48,9 @@ from codeact_kernel.trace.values import Run, Status, Step
 
 @dataclass(slots=True, kw_only=True)
 class _Told:
-    """One run as the front end knows it: `done` are the cells of finished steps below the agent
-    cell, `open` those of the step that goes on, whose code cell will have the id `cell`; `steps` are
-    the finished steps' cells, wherever they are."""
+    """One run as the front end knows it: `open` are the cells of the step that goes on, whose code
+    cell will have the id `cell`; `steps` are the finished steps' cells, and `askers` the cell whose
+    request each belongs to: they follow each other below it."""
 
     run: Run
     agent: str = ""
@@ -60,9 +60,15 @@ class _Told:
     marks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The cells that continued it, and their metadata."""
     askers: dict[int, str] = field(default_factory=dict)
-    done: list[Cell] = field(default_factory=list)
     open: tuple[Cell, ...] = ()
     steps: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
+
+    @property
+    def last(self) -> str:
+        """The cell that the open step's cells are below; "" = the one that sent the request."""
+        mine = (number for number, asker in self.askers.items() if asker == self.asker)
+        newest = max(mine, default=None)
+        return "" if newest is None else self.steps[newest][-1].id
 
 
 class Layout:
@@ -127,7 +133,6 @@ class Layout:
         if known is not None:
             told.steps, told.askers, told.marks = known.steps, known.askers, known.marks
         if known is None or event.cell == run.cell:
-            told.done = known.done if known else []
             return (_header(told), _notebook(told))
         told.agent = run.cell
         mark = {"role": "continue", "run": run.id, "task": event.task}
@@ -135,15 +140,13 @@ class Layout:
         return (SetMetadata(cell="", metadata=mark), _header(told), _notebook(told))
 
     def _show(self, told: _Told, cells: tuple[Cell, ...]) -> tuple[Edit, ...]:
-        anchor = told.done[-1].id if told.done else ""
-        edits = difference(told.open, cells, anchor)
+        edits = difference(told.open, cells, told.last)
         told.open = cells
         return edits
 
     def _finish(self, told: _Told, step: Step) -> tuple[Edit, ...]:
         cells = step_cells(told.run.id, step)
         edits = self._show(told, cells)
-        told.done.extend(cells)
         told.steps[step.number] = cells
         told.askers[step.number] = told.asker
         told.open = ()
@@ -199,15 +202,15 @@ def _restored(cell: Cell, anchor: str) -> RestoreCell:
 def _mark_stale(told: _Told) -> tuple[Edit, ...]:
     """The marks of cells whose steps have become stale, or are so no more."""
     edits: list[Edit] = []
+    stale = told.run.stale
     for number, cells in told.steps.items():
-        now = tuple(marked(cell, number in told.run.stale) for cell in cells)
+        now = tuple(marked(cell, number in stale) for cell in cells)
         edits += (
             SetMetadata(cell=new.id, metadata=new.metadata)
             for old, new in zip(cells, now, strict=True)
             if old != new
         )
         told.steps[number] = now
-    told.done = [marked(cell, cell.metadata["step"] in told.run.stale) for cell in told.done]
     return tuple(edits)
 
 

@@ -24,7 +24,8 @@ from codeact_kernel.trace.cells import (
     step_cells,
 )
 from codeact_kernel.trace.edits import KEY, merged, new_cell
-from codeact_kernel.trace.records import Damaged, changed_since, run_of, step_of
+from codeact_kernel.trace.reading import Damaged
+from codeact_kernel.trace.records import changed_since, run_of, step_of
 from codeact_kernel.trace.text import joined
 from codeact_kernel.trace.values import Output, Run, Step, Trace
 
@@ -140,9 +141,10 @@ def _carries(run: str) -> Any:
 
 
 def _written(run: Run) -> Iterator[JSON]:
+    stale = run.stale
     for step in run.steps:
         for cell in step_cells(run.id, step):
-            yield _with_outputs(marked(cell, step.number in run.stale), step)
+            yield _with_outputs(marked(cell, step.number in stale), step)
 
 
 def _with_outputs(cell: Cell, step: Step) -> JSON:

@@ -10,10 +10,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from codeact_kernel.trace import digest
+from codeact_kernel.trace.reading import (
+    Damaged,
+    mapping,
+    member,
+    number,
+    optional_text,
+    sequence,
+    text,
+    texts,
+    whole,
+)
 from codeact_kernel.trace.text import plain_text
 from codeact_kernel.trace.values import (
     Delta,
@@ -32,11 +42,6 @@ from codeact_kernel.trace.values import (
 )
 
 JSON = dict[str, Any]
-_Member = TypeVar("_Member", bound=StrEnum)
-
-
-class Damaged(ValueError):
-    """Metadata that is not what `record` writes. Never leaves this package."""
 
 
 def run_record(run: Run) -> JSON:
@@ -62,24 +67,24 @@ def run_record(run: Run) -> JSON:
 
 def run_of(record: Any, cell: str, steps: tuple[Step, ...]) -> Run:
     """The run of a header found in the cell with id `cell`. Raises Damaged."""
-    record = _mapping(record, "the run header")
+    record = mapping(record, "the run header")
     outcome = record.get("outcome")
-    named = _text(record, "cell")
+    named = text(record, "cell")
     return Run(
-        id=_text(record, "id", required=True),
-        task=_text(record, "task"),
-        added=_texts(record, "added"),
-        model=_text(record, "model"),
-        settings=copy.deepcopy(dict(_mapping(record.get("settings", {}), "settings"))),
+        id=text(record, "id", required=True),
+        task=text(record, "task"),
+        added=texts(record, "added"),
+        model=text(record, "model"),
+        settings=copy.deepcopy(dict(mapping(record.get("settings", {}), "settings"))),
         cell=cell if named else "",
         steps=steps,
-        outcome=None if outcome is None else _member(Outcome, outcome),
-        answer=_optional_text(record, "answer"),
-        reason=_text(record, "reason"),
-        notices=_texts(record, "notices"),
-        network=tuple(_request(each) for each in _sequence(record, "network")),
-        rewinds=tuple(_rewind(each) for each in _sequence(record, "rewinds")),
-        seconds=_number(record, "seconds"),
+        outcome=None if outcome is None else member(Outcome, outcome),
+        answer=optional_text(record, "answer"),
+        reason=text(record, "reason"),
+        notices=texts(record, "notices"),
+        network=tuple(_request(each) for each in sequence(record, "network")),
+        rewinds=tuple(_rewind(each) for each in sequence(record, "rewinds")),
+        seconds=number(record, "seconds"),
     )
 
 
@@ -90,19 +95,19 @@ def request_record(request: NetworkRequest) -> JSON:
 
 
 def _request(record: Any) -> NetworkRequest:
-    record = _mapping(record, "a network request")
+    record = mapping(record, "a network request")
     return NetworkRequest(
-        step=_whole(record, "step", 0),
-        method=_text(record, "method"),
-        host=_text(record, "host"),
-        port=_whole(record, "port", 0),
-        path=_text(record, "path"),
-        address=_text(record, "address"),
-        problem=_text(record, "problem"),
-        count=_whole(record, "count", 0),
-        sent=_whole(record, "sent", 0),
-        received=_whole(record, "received", 0),
-        seconds=_number(record, "seconds"),
+        step=whole(record, "step", 0),
+        method=text(record, "method"),
+        host=text(record, "host"),
+        port=whole(record, "port", 0),
+        path=text(record, "path"),
+        address=text(record, "address"),
+        problem=text(record, "problem"),
+        count=whole(record, "count", 0),
+        sent=whole(record, "sent", 0),
+        received=whole(record, "received", 0),
+        seconds=number(record, "seconds"),
     )
 
 
@@ -111,11 +116,11 @@ def _rewind_record(rewind: Rewind) -> JSON:
 
 
 def _rewind(record: Any) -> Rewind:
-    record = _mapping(record, "a rewind")
-    kept = _sequence(record, "kept")
+    record = mapping(record, "a rewind")
+    kept = sequence(record, "kept")
     if not all(isinstance(number, int) and not isinstance(number, bool) for number in kept):
         raise Damaged("kept is not a list of numbers")
-    return Rewind(taken=_whole(record, "taken"), kept=tuple(kept), to=_text(record, "to"))
+    return Rewind(taken=whole(record, "taken"), kept=tuple(kept), to=text(record, "to"))
 
 
 def step_record(run: str, role: str, step: Step) -> JSON:
@@ -156,16 +161,16 @@ def step_of(
     """
     observed = record.get("observation")
     return Step(
-        number=_whole(record, "step"),
+        number=whole(record, "step"),
         cell=cell,
-        replies=tuple(_reply(each) for each in _sequence(record, "replies")),
-        thought=_text(record, "thought"),
+        replies=tuple(_reply(each) for each in sequence(record, "replies")),
+        thought=text(record, "thought"),
         code=source,
         proposed=None if source is None else _proposed(record, source),
         observation=None
         if observed is None or source is None
-        else _observation(_mapping(observed, "observation"), outputs, count),
-        answer=_optional_text(record, "answer"),
+        else _observation(mapping(observed, "observation"), outputs, count),
+        answer=optional_text(record, "answer"),
     )
 
 
@@ -189,12 +194,12 @@ def _proposed(record: Mapping[str, Any], source: str) -> str | None:
     A source edited after the run leaves only the hash of the proposal; the last reply, which holds
     the proposal, stands in for it then.
     """
-    proposal = _mapping(record.get("proposed", {}), "proposed")
+    proposal = mapping(record.get("proposed", {}), "proposed")
     if "text" in proposal:
-        return _text(proposal, "text")
+        return text(proposal, "text")
     if proposal.get("sha256", digest.of_text(source)) == digest.of_text(source):
         return None
-    replies = _sequence(record, "replies")
+    replies = sequence(record, "replies")
     return _reply(replies[-1]).text if replies else ""
 
 
@@ -202,14 +207,14 @@ def _proposed(record: Mapping[str, Any], source: str) -> str | None:
 
 
 def _observation_record(observation: Observation) -> JSON:
-    shown = plain_text(observation.outputs)
-    text = (
-        {"sha256": digest.of_text(shown)}
-        if shown == observation.text
+    outputs = plain_text(observation.outputs)
+    shown = (
+        {"sha256": digest.of_text(outputs)}
+        if outputs == observation.text
         else {"text": observation.text}
     )
     return {
-        **text,
+        **shown,
         "status": observation.status,
         "seconds": observation.seconds,
         "images": [_image_record(image, observation.outputs) for image in observation.images],
@@ -224,18 +229,18 @@ def _observation_record(observation: Observation) -> JSON:
 def _observation(
     record: Mapping[str, Any], outputs: tuple[Output, ...], count: int | None
 ) -> Observation:
-    delta = _mapping(record.get("variables", {}), "variables")
+    delta = mapping(record.get("variables", {}), "variables")
     return Observation(
-        status=_member(Status, record.get("status")),
-        text=_text(record, "text") if "text" in record else plain_text(outputs),
+        status=member(Status, record.get("status")),
+        text=text(record, "text") if "text" in record else plain_text(outputs),
         outputs=outputs,
-        images=tuple(_image(each, outputs) for each in _sequence(record, "images")),
+        images=tuple(_image(each, outputs) for each in sequence(record, "images")),
         variables=Delta(
             new=_variables(delta.get("new", {})),
             changed=_variables(delta.get("changed", {})),
-            deleted=_texts(delta, "deleted"),
+            deleted=texts(delta, "deleted"),
         ),
-        seconds=_number(record, "seconds"),
+        seconds=number(record, "seconds"),
         count=count,
     )
 
@@ -250,11 +255,11 @@ def _image_record(image: Image, outputs: Sequence[Output]) -> JSON:
 
 
 def _image(record: Any, outputs: Sequence[Output]) -> Image:
-    record = _mapping(record, "an image")
-    mime = _text(record, "mime", required=True)
+    record = mapping(record, "an image")
+    mime = text(record, "mime", required=True)
     if "data" in record:
-        return Image(mime=mime, data=_text(record, "data"))
-    place = _whole(record, "output")
+        return Image(mime=mime, data=text(record, "data"))
+    place = whole(record, "output")
     data = outputs[place].get("data") if 0 <= place < len(outputs) else None
     shown = data.get(mime) if isinstance(data, Mapping) else None
     return Image(mime=mime, data=shown if isinstance(shown, str) else "")
@@ -263,15 +268,15 @@ def _image(record: Any, outputs: Sequence[Output]) -> Image:
 def _variables_record(variables: Mapping[str, Variable]) -> JSON:
     fields = Variable.__slots__
     return {
-        name: {field: text for field in fields if (text := getattr(variable, field))}
+        name: {field: said for field in fields if (said := getattr(variable, field))}
         for name, variable in variables.items()
     }
 
 
 def _variables(record: Any) -> dict[str, Variable]:
     return {
-        name: Variable(**{f: _text(_mapping(fields, name), f) for f in Variable.__slots__})
-        for name, fields in _mapping(record, "variables").items()
+        name: Variable(**{f: text(mapping(fields, name), f) for f in Variable.__slots__})
+        for name, fields in mapping(record, "variables").items()
     }
 
 
@@ -289,78 +294,23 @@ def _reply_record(reply: Reply) -> JSON:
 
 
 def _reply(record: Any) -> Reply:
-    record = _mapping(record, "a reply")
-    usage = _mapping(record.get("usage", {}), "usage")
+    record = mapping(record, "a reply")
+    usage = mapping(record.get("usage", {}), "usage")
     cost = usage.get("cost")
     return Reply(
-        text=_text(record, "text"),
-        model=_text(record, "model"),
-        prompt=_text(record, "prompt"),
+        text=text(record, "text"),
+        model=text(record, "model"),
+        prompt=text(record, "prompt"),
         usage=Usage(
-            input_tokens=_whole(usage, "input_tokens", 0),
-            output_tokens=_whole(usage, "output_tokens", 0),
-            cached_tokens=_whole(usage, "cached_tokens", 0),
-            cost=None if cost is None else _number(usage, "cost"),
+            input_tokens=whole(usage, "input_tokens", 0),
+            output_tokens=whole(usage, "output_tokens", 0),
+            cached_tokens=whole(usage, "cached_tokens", 0),
+            cost=None if cost is None else number(usage, "cost"),
             estimated=usage.get("estimated") is True,
         ),
-        seconds=_number(record, "seconds"),
+        seconds=number(record, "seconds"),
     )
 
 
 def _usage_record(usage: Usage) -> JSON:
     return {field: getattr(usage, field) for field in Usage.__slots__}
-
-
-# ── reading without trust ────────────────────────────────────────────────────────────────────────
-
-
-def _mapping(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise Damaged(f"{what} is not an object")
-    return value
-
-
-def _sequence(record: Mapping[str, Any], name: str) -> Sequence[Any]:
-    value = record.get(name, [])
-    if not isinstance(value, list | tuple):
-        raise Damaged(f"{name} is not a list")
-    return value
-
-
-def _text(record: Mapping[str, Any], name: str, *, required: bool = False) -> str:
-    value = record.get(name, None if required else "")
-    if not isinstance(value, str):
-        raise Damaged(f"{name} is not a text")
-    return value
-
-
-def _optional_text(record: Mapping[str, Any], name: str) -> str | None:
-    return None if record.get(name) is None else _text(record, name)
-
-
-def _texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    values = _sequence(record, name)
-    if not all(isinstance(value, str) for value in values):
-        raise Damaged(f"{name} is not a list of texts")
-    return tuple(values)
-
-
-def _number(record: Mapping[str, Any], name: str) -> float:
-    value = record.get(name, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Damaged(f"{name} is not a number")
-    return value
-
-
-def _whole(record: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = record.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Damaged(f"{name} is not a whole number")
-    return value
-
-
-def _member(kind: type[_Member], value: Any) -> _Member:
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise Damaged(f"{value!r} is not one of {', '.join(kind)}") from error

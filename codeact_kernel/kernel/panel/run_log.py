@@ -49,10 +49,12 @@ class RunLog:
         if isinstance(event, RunStarted) and event.id != self._run:
             self._run, self._entries = event.id, []
         event = without_outputs(event)
-        if isinstance(event, ReplyGrew | StepFinished):
-            number = event.step.number if isinstance(event, StepFinished) else event.number
-            whole = isinstance(event, StepFinished)
-            self._entries = [e for e in self._entries if not _is_replaced(e.event, number, whole)]
+        if isinstance(event, ReplyGrew):  # many a second, one behind the other
+            if self._entries and isinstance(self._entries[-1].event, ReplyGrew):
+                self._entries.pop()
+        elif isinstance(event, StepFinished):
+            number = event.step.number
+            self._entries = [e for e in self._entries if _step_of(e.event) != number]
         size = len(to_json(event_json(event))) if isinstance(event, StepFinished) else 0
         self._entries.append(_Entry(when=self._now(), event=event, size=size))
         if size:
@@ -73,13 +75,9 @@ class RunLog:
                 self._entries[place] = _bare(self._entries[place])
 
 
-def _is_replaced(event: Event, number: int, whole: bool) -> bool:
-    """Whether what is known of step `number` now says all that this event said."""
-    if isinstance(event, StepFinished):
-        return whole and event.step.number == number
-    if not whole:
-        return isinstance(event, ReplyGrew) and event.number == number
-    return getattr(event, "number", None) == number
+def _step_of(event: Event) -> int | None:
+    """The number of the step that an event tells of, None when it is about the run."""
+    return event.step.number if isinstance(event, StepFinished) else getattr(event, "number", None)
 
 
 def _bare(entry: _Entry) -> _Entry:

@@ -32,7 +32,7 @@ from codeact_kernel.kernel.rewind.checkpoints import (
     changed,
 )
 from codeact_kernel.kernel.rewind.file_past import FilePast
-from codeact_kernel.kernel.run.steps import surroundings_of
+from codeact_kernel.kernel.run.surroundings import surroundings_of
 from codeact_kernel.trace.events import Event, Rewound
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.values import Rewind

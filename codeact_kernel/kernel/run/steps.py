@@ -21,14 +21,13 @@ from codeact_kernel.kernel.relay.requests import CallRefused, Request, Said
 from codeact_kernel.kernel.relay.running import GRACE
 from codeact_kernel.kernel.run.recording import Cap, Recording
 from codeact_kernel.kernel.run.stages import Place, Stage
+from codeact_kernel.kernel.run.surroundings import surroundings_of
 from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.trace.text import plain
-from codeact_kernel.trace.values import Function, Status, Variable
+from codeact_kernel.trace.values import Status
 from codeact_kernel.wire import BadFrame
 
 _MAX_ANSWER = 1_000_000
-_MAX_NAMES = 20_000
-_MAX_TEXT = 2_000
 
 
 class StepRequest(Request):
@@ -284,31 +283,3 @@ class Steps:
     async def keep(self, name: str, text: str) -> None:
         """Bind `text` to a variable inside. Raises SandboxError when that cannot be done."""
         await self._link.query("keep", {"name": name, "text": text})
-
-
-def surroundings_of(value: Any) -> Surroundings:
-    """What the sandbox says is in the notebook, each field checked, each text bounded."""
-    given = value if isinstance(value, dict) else {}
-    variables, functions, names = (given.get(key) for key in ("variables", "functions", "names"))
-    return Surroundings(
-        variables={
-            str(name)[:200]: Variable(**{key: _text(fields, key) for key in Variable.__slots__})
-            for name, fields in list((variables if isinstance(variables, dict) else {}).items())[
-                :_MAX_NAMES
-            ]
-            if isinstance(fields, dict)
-        },
-        functions=tuple(
-            Function(**{key: _text(each, key) for key in Function.__slots__})
-            for each in (functions if isinstance(functions, list) else [])[:_MAX_NAMES]
-            if isinstance(each, dict)
-        ),
-        names=frozenset(
-            name for name in (names if isinstance(names, list) else []) if isinstance(name, str)
-        ),
-    )
-
-
-def _text(fields: Mapping[str, Any], key: str) -> str:
-    value = fields.get(key, "")
-    return str(value)[:_MAX_TEXT] if isinstance(value, str | int) else ""

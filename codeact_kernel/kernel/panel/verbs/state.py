@@ -8,6 +8,7 @@ agent would take the change for its own doing.
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from codeact_kernel.kernel.panel import fields as read
 from codeact_kernel.kernel.panel.panel import Comm
 from codeact_kernel.kernel.panel.requests import Verb
 from codeact_kernel.kernel.relay.link import Link
-from codeact_kernel.kernel.run.steps import surroundings_of
+from codeact_kernel.kernel.run.surroundings import surroundings_of
 from codeact_kernel.trace.values import Variable
 
 BUSY = "Code is running. The variables can be looked at when it has ended."
@@ -81,8 +82,8 @@ def simple(type_name: str, text: str) -> int | float | str | bool:
                 return {"True": True, "False": False}[text.strip()]
             case "int" if len(text) <= _MAX_INTEGER:
                 return int(text)
-            case "float":
-                return _finite(float(text))
+            case "float" if math.isfinite(number := float(text)):  # JSON has no others
+                return number
             case _:
                 pass
     except (ValueError, KeyError):
@@ -90,13 +91,6 @@ def simple(type_name: str, text: str) -> int | float | str | bool:
     if type_name not in _SIMPLE:
         raise UsageError(f"Only values of the types {', '.join(_SIMPLE)} can be changed here.")
     raise UsageError(f"{text[:40]!r} is not a value of the type {type_name}.")
-
-
-def _finite(number: float) -> float:
-    """JSON has no others."""
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError
-    return number
 
 
 def _identifier(name: str) -> str:
