@@ -19,7 +19,7 @@ DEFAULT_PORTS = (443, 80)
 DEFAULT_BYTES = 1024 * MIB
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e]{0,8000}", re.ASCII)
-_FRAMING = frozenset(
+HOP_BY_HOP = frozenset(
     {
         "connection",
         "content-length",
@@ -32,6 +32,7 @@ _FRAMING = frozenset(
         "upgrade",
     }
 )
+"""Headers that say how one message is cut and passed on: nobody puts them in, nobody hands them on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def _injection(key: str, given: Mapping[str, str]) -> Injection:
     except ValueError as error:
         raise SettingsError(f"inject_headers: {error}.") from None
     for name, value in given.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _FRAMING or not _VALUE.fullmatch(value):
+        if not _HEADER.fullmatch(name) or name.lower() in HOP_BY_HOP or not _VALUE.fullmatch(value):
             raise SettingsError(
                 f"inject_headers: the header {name[:40]!r} for {key[:80]} cannot be set; it must be an "
                 "ordinary header with a value of one line."

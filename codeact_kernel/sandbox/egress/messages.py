@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from codeact_kernel.sandbox.egress import hosts
+from codeact_kernel.sandbox.egress.allowlist import HOP_BY_HOP
 
 HEAD = 64 * 1024
 """Bytes a head may have."""
@@ -20,20 +21,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _TARGET = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _FIELD = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _URL = re.compile(r"http://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
 Headers = list[tuple[str, str]]
 
 
@@ -208,7 +195,7 @@ def _length(headers: Headers) -> int | None:
 
 
 def _end_to_end(headers: Headers) -> Headers:
-    dropped = _HOP_BY_HOP | _named_by_connection(headers)
+    dropped = HOP_BY_HOP | _named_by_connection(headers)
     return [
         (name, value)
         for name, value in headers
