@@ -20,7 +20,7 @@ from tests.escape.canaries import Canaries
 from tests.escape.corpus import HERE, Program
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-UID = 61235
+UID = 50_000 + os.getpid() % 10_000  # another in each test process
 SECONDS, ALONE = 6.0, 1.5
 """Programs that run alone often hold on to their output until they are killed."""
 

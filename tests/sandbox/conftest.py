@@ -28,8 +28,8 @@ if PROGRAMS not in sys.path:
 
 ISOLATIONS = ("namespaces", "landlock")
 SYSTEM_PYTHON = "/usr/bin/python3"
-UID = 61234
-"""An interpreter that everybody can read, and somebody who is not root."""
+UID = 20_000 + os.getpid() % 30_000
+"""An interpreter that everybody can read, and somebody who is not root; another in each test process."""
 
 
 class Inside:
