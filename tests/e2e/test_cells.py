@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import Session
+from tests.e2e.conftest import SECONDS, Session
 
 
 def test_a_cell_is_executed(kernel: Session) -> None:
@@ -39,8 +39,10 @@ def test_streams_keep_their_order(kernel: Session) -> None:
 
 def test_an_error_aborts_what_is_queued(kernel: Session) -> None:
     """Cells sent behind a failing one are not run."""
-    first = kernel.client.execute("import time; time.sleep(0.3); 1/0")
+    first = kernel.client.execute("input(); 1/0")
     second = kernel.client.execute("never = 1")
+    kernel.client.get_stdin_msg(timeout=SECONDS)
+    kernel.client.input("")
     failed = kernel.wait(first)
     assert failed.reply["status"] == "error"
     assert failed.error["ename"] == "ZeroDivisionError"

@@ -11,6 +11,8 @@ from codeact_kernel.kernel.relay.link import Link, State
 from codeact_kernel.wire import MAX_HEAD, BadFrame
 from tests.kernel.boxes import FakeBox
 
+pytestmark = pytest.mark.virtual_time
+
 
 async def test_a_start_that_fails_in_any_way_is_a_refusal() -> None:
     """No exception leaves the kernel waiting for a sandbox that nobody starts."""

@@ -14,6 +14,8 @@ from codeact_kernel.kernel.relay.running import Running
 from codeact_kernel.sandbox.ended import Cause, Ended
 from tests.kernel.boxes import FakeBox
 
+pytestmark = pytest.mark.virtual_time
+
 GRACE = 0.3
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from codeact_kernel.kernel.channels.streams import Coalescer
+
+pytestmark = pytest.mark.virtual_time
 
 Sent = list[tuple[bytes, str, str]]
 

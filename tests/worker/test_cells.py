@@ -92,8 +92,10 @@ def test_history_tail_range_and_search(worker: Worker) -> None:
 
 def test_error_aborts_the_cells_queued_behind_it(worker: Worker) -> None:
     """Cells that were sent before an error are aborted, one sent after the reply runs."""
-    first = worker.execute("import time; time.sleep(0.3); 1/0")
+    first = worker.execute("input(); 1/0")
     queued = [worker.execute(f"print({n})") for n in range(3)]
+    worker.until(lambda f: f.type == "ask")
+    worker.send({"t": "input", "value": ""})
     frames = worker.until(lambda f: is_idle(f, queued[-1]))
     replies = {f.head["parent"]: json.loads(f.parts[1]) for f in frames if f.type == "reply"}
     assert replies[first]["status"] == "error"
@@ -124,15 +126,19 @@ def test_top_level_await_and_background_task(shared: Worker) -> None:
     assert any(is_idle(f, other) for f in frames)
 
 
-def test_requests_aside_are_answered_while_a_cell_awaits(worker: Worker) -> None:
+def test_requests_aside_are_answered_while_a_cell_awaits(worker: Worker, tmp_path: Path) -> None:
     """A completion that is not queued comes while a cell waits, and its output stays its own."""
-    cell = worker.execute("import asyncio, math\nawait asyncio.sleep(0.6)\nprint('mine')")
-    time.sleep(0.1)
+    seen = tmp_path / "seen"
+    cell = worker.execute(
+        f"import asyncio, math, os\nwhile not os.path.exists({str(seen)!r}): await asyncio.sleep(0.01)\n"
+        "print('mine')"
+    )
     aside = worker.request("complete_request", {"code": "math.sq", "cursor_pos": 7}, queued=False)
-    frames = worker.until(lambda f: is_idle(f, cell))
-    kinds = [(f.type, f.head.get("parent")) for f in frames]
-    assert kinds.index(("reply", aside)) < kinds.index(("reply", cell))
-    assert next(f.head["parent"] for f in frames if f.type == "stream") == cell
+    frames = worker.until(lambda f: f.type == "reply")
+    seen.touch()
+    frames += worker.until(lambda f: is_idle(f, cell))
+    assert [f.head["parent"] for f in frames if f.type == "reply"] == [aside, cell]
+    assert [f.head["parent"] for f in frames if f.type == "stream"] == [cell]
 
 
 def test_a_comm_is_handled_while_a_cell_awaits(worker: Worker) -> None:

@@ -55,7 +55,7 @@ def test_interrupt_ends_a_cell(shared: Worker, code: str, name: str) -> None:
 def test_interrupt_ends_a_command(shared: Worker, code: str) -> None:
     """A shell command ends with the interrupt."""
     _, seconds = interrupted(shared, code)
-    assert seconds < 2.0
+    assert seconds < 8.0
     assert shared.run("6 * 7").result == "42"
 
 
