@@ -106,6 +106,19 @@ async def test_a_killed_worker_is_noticed_at_once(start: Start, strict: Policy) 
     assert "signal 9" in reason
 
 
+@pytest.mark.parametrize("isolation", ["landlock", "none"])
+@pytest.mark.parametrize("guardian", [0, 1], ids=["upper", "lower"])
+async def test_a_killed_guardian_frees_nobody(start: Start, isolation: str, guardian: int) -> None:
+    """Where no process namespace holds daemons, SIGKILL to either guardian, and its group, ends all."""
+    inside = await start(replace(Policy.strict(), isolation=isolation))
+    await inside.run(DAEMON)
+    pids = [inside.sandbox.pid, *descendants(inside.sandbox.pid)]
+    assert len(pids) > 4
+    os.killpg(pids[guardian], signal.SIGKILL)
+    assert "signal 9" in await asyncio.wait_for(inside.ended, 10)
+    await until(lambda: not any(map(alive, pids)))
+
+
 @pytest.mark.parametrize("isolation", ["namespaces", "landlock", "none"])
 async def test_nothing_outlives_the_one_who_started_it(isolation: str, tmp_path: Path) -> None:
     """After SIGKILL of the outer process the whole tree goes, and the next start sweeps its folder."""

@@ -1,7 +1,8 @@
 """Ending a tree of processes where no pid namespace does it for us.
 
-Rule: nobody escapes by being orphaned. The guardian is the reaper of everything below it, so a
-process that detached from its parents is still found among the guardian's descendants.
+Rule: nobody escapes by being orphaned. A guardian is the reaper of everything below it, so a
+process that detached from its parents is still found among the guardian's descendants; and there
+are two, so that there is still one when somebody kills the other.
 """
 
 from __future__ import annotations
@@ -51,11 +52,18 @@ def kill_below(pid: int, seconds: float = 5.0) -> bool:
 
 
 def guard() -> None:
-    """Split in two: returns in the child; the parent stays behind as the guardian and never returns.
+    """Split in three: returns in the last; two guardians, one above the other, never return.
 
-    The guardian ends with the child's exit code (128 + number for a signal), after everything that
-    the child left behind was killed; it does the same when the process that started us ends.
+    A guardian ends with the code of the one below it (128 + number for a signal), after everything
+    that was left behind there was killed; it does the same when the process that started it ends.
+    So killing either of them from outside frees nobody: what the lower one leaves comes to the upper.
     """
+    for _ in ("the upper", "the lower"):
+        _stay_behind()
+
+
+def _stay_behind() -> None:
+    """Returns in a child of ours, in a process group of its own; we watch over it."""
     prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
     starter = os.getppid()
@@ -68,6 +76,7 @@ def guard() -> None:
         prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guardian:
             os._exit(1)
+        os.setpgid(0, 0)  # a signal to the group of one of us is not for all
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
         return
     os.closerange(0, 1024)  # the wire is the child's alone: its end must be seen outside
