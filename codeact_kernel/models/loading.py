@@ -16,6 +16,7 @@ from codeact_kernel.errors import ModelError
 
 _LOCK = threading.Lock()
 _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
+_DEPLOYED = "LITELLM_MODE"
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
@@ -28,6 +29,9 @@ def load() -> Any:
         for name in _OFFLINE:
             # litellm reads these at import; without them it fetches price lists from the network.
             os.environ.setdefault(name, "True")  # noqa: TID251 -- its only way to be told
+        # In its mode for developers it reads a .env of the folders above it, the project's when the
+        # environment lies in one: whoever wrote that could say where our keys are sent.
+        os.environ.setdefault(_DEPLOYED, "PRODUCTION")  # noqa: TID251
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its dependencies deprecate each other
             try:
