@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,6 +29,8 @@ def raw_send(data):
     link._socket.sendall(data)
     time.sleep(0.5)
 """
+ORDER = re.compile("%(agent|pip)")
+"""What the outer carries out when its user runs a cell with it."""
 PUBLISHED = {
     "status", "stream", "execute_input", "execute_result", "display_data", "update_display_data",
     "clear_output", "error", "comm_open", "comm_msg", "comm_close",
@@ -75,7 +78,7 @@ def kernels(
 @pytest.mark.parametrize("program", CORPUS, ids=lambda program: program.id)
 def test_the_client_sees_an_honest_kernel(kernels: Kernels, program: Program) -> None:
     """One reply, only messages that may be published, under this cell or nobody's, by one sender;
-    no question, no `codeact` comm; the same outer process; and the next cell works."""
+    no question, no `codeact` comm, no next cell that gives orders; the same outer process; and the next cell works."""
     notebook = kernels.session(program.ends)
     pid, flag = notebook.pid, f"flag-{secrets.token_hex(8)}"
     msg_id = notebook.client.execute(PRELUDE.format(flag=flag) + program.code, allow_stdin=False)
@@ -86,6 +89,8 @@ def test_the_client_sees_an_honest_kernel(kernels: Kernels, program: Program) ->
     assert messages["stdin"] == []
     assert {m["msg_type"] for m in messages["iopub"]} <= PUBLISHED
     assert {m["header"]["session"] for m in messages["iopub"]} == {reply["header"]["session"]}
+    payloads = reply["content"].get("payload", [])
+    assert [each for each in payloads if ORDER.search(each.get("text", ""))] == []
     for message in messages["iopub"]:
         assert message["parent_header"].get("msg_id") in (None, msg_id, *messages["ours"])
         assert message["content"].get("target_name") != "codeact"

@@ -25,6 +25,8 @@ TRUSTED = (
 )
 DISTRUSTED = "Displays are cleaned again. What was shown before stays as it is."
 _BUNDLES = frozenset({"display_data", "update_display_data", "execute_result"})
+_ORDERS = ("%agent", "%pip")
+"""What this kernel carries out itself, outside, when its user runs a cell with it."""
 _LISTED = 8
 _LONG = 200_000
 """Characters that are cleaned in some 50 ms."""
@@ -209,10 +211,13 @@ def _payloads(payloads: Any) -> list[dict[str, Any]]:
                 found.append(
                     {"source": "page", "data": kept, "start": start if type(start) is int else 0}
                 )
-            case {"source": "set_next_input", "text": str(text)} if "%agent" not in text:
-                replace = each.get("replace") is True
-                text = terminal.clean(text)
-                found.append({"source": "set_next_input", "text": text, "replace": replace})
+            case {"source": "set_next_input", "text": str(raw)}:
+                text = terminal.clean(
+                    raw
+                )  # first: what is cut out may have stood between two halves
+                if not any(order in text for order in _ORDERS):
+                    replace = each.get("replace") is True
+                    found.append({"source": "set_next_input", "text": text, "replace": replace})
             case {"source": "ask_exit"}:
                 found.append({"source": "ask_exit", "keepkernel": each.get("keepkernel") is True})
             case _:
