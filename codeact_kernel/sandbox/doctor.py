@@ -13,9 +13,9 @@ from typing import Any
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox import report as reports
+from codeact_kernel.sandbox.admission import SELFTEST_SECONDS, read_selftest
 from codeact_kernel.sandbox.guarantees import Gap, gaps, namespaces_remedy
 from codeact_kernel.sandbox.policy import MIB, Policy
-from codeact_kernel.sandbox.process import SELFTEST_SECONDS, read_selftest
 from codeact_kernel.sandbox.report import Report
 from codeact_kernel.sandbox.spawn import Spawned, spawn
 from codeact_kernel.wire import BadFrame, Decoder, Frame

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import SandboxDied, SandboxRefused
-from codeact_kernel.sandbox import cgroups
+from codeact_kernel.sandbox import admission, cgroups
 from codeact_kernel.sandbox import ended as ends
 from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox import report as reports
@@ -28,11 +27,9 @@ from codeact_kernel.sandbox.watched import watch
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
 
 if TYPE_CHECKING:
-    from codeact_kernel.sandbox.egress.log import Record
     from codeact_kernel.sandbox.egress.proxy import Proxy
+    from codeact_kernel.trace.values import NetworkRequest
 
-SELFTEST_SECONDS = 20.0
-"""Far beyond the 50 ms it takes: a loaded machine is not a broken sandbox."""
 _CHUNK = 1 << 20
 _MAX_PIECES = 64
 _REST = 8 << 20
@@ -49,14 +46,14 @@ async def launch(
     early: Spawned | None = None,
     *,
     module: str | None = WORKER,
-    told: Callable[[Record], None] = lambda record: None,
+    told: Callable[[NetworkRequest], None] = lambda request: None,
     spent: int = 0,
 ) -> Sandbox:
     """A sandbox whose self-test met every demand of `policy`.
 
     `early` is one that was spawned before with the same config and module; one of another policy is
     thrown away here, so nothing made under an older allowlist or limit is ever used. When a backend
-    does not hold, the next weaker one that the policy allows is tried. `told` gets a record of each
+    does not hold, the next weaker one that the policy allows is tried. `told` gets each
     request to the network; `spent` bytes of what it may exchange are gone already. Raises SandboxRefused.
     """
     if early is not None and early.policy != policy:
@@ -79,59 +76,16 @@ async def launch(
             raise
 
 
-async def _admit(spawned: Spawned, told: Callable[[Record], None], spent: int) -> Sandbox:
+async def _admit(spawned: Spawned, told: Callable[[NetworkRequest], None], spent: int) -> Sandbox:
     """Wait for the self-test and judge it. Raises SandboxRefused with the reason as a clause."""
     decoder = Decoder()
-    frames = await _first_frames(spawned, decoder)
-    report = read_selftest(frames[0], spawned)
-    listener = _listener(spawned)
+    frames = await admission.first_frames(spawned, decoder)
+    report = admission.read_selftest(frames[0], spawned)
+    listener = admission.listener(spawned)
     sandbox = Sandbox(spawned, report, decoder, frames[1:])
     if listener is not None:
         sandbox.serve_network(listener, told, spent)
     return sandbox
-
-
-def _listener(spawned: Spawned) -> socket.socket | None:
-    """Where the sandbox's clients of the proxy come in; None without an allowlist."""
-    if spawned.doorway is None:
-        return None
-    from codeact_kernel.sandbox.layers import doorway
-
-    try:
-        return doorway.take(spawned.doorway)
-    except OSError as error:
-        raise SandboxRefused(f"its way to the network proxy did not come: {error}") from None
-
-
-def read_selftest(frame: Frame, spawned: Spawned) -> Report:
-    """The report in a sandbox's first frame, when it meets the policy. Raises SandboxRefused."""
-    if frame.type != "selftest" or len(frame.parts) != 1:
-        raise SandboxRefused("its first frame was not the self-test")
-    report = reports.read(frame.parts[0], spawned.backend, spawned.notes, spawned.memory_guard)
-    if unmet := reports.verify(report, spawned.policy):
-        raise SandboxRefused("; ".join(unmet))
-    return report
-
-
-async def _first_frames(spawned: Spawned, decoder: Decoder) -> list[Frame]:
-    loop = asyncio.get_running_loop()
-    spawned.socket.setblocking(False)
-    deadline = time.monotonic() + SELFTEST_SECONDS
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            data = await asyncio.wait_for(loop.sock_recv(spawned.socket, _CHUNK), left)
-        except TimeoutError:
-            raise SandboxRefused(f"no self-test within {SELFTEST_SECONDS:g} s") from None
-        except OSError:
-            data = b""
-        if not data:
-            raise SandboxRefused(spawned.last_words() or "it ended before its self-test")
-        try:
-            if frames := list(decoder.feed(data)):
-                return frames
-        except BadFrame as error:
-            raise SandboxRefused(f"its first frame was not one: {error}") from None
 
 
 class Sandbox:
@@ -182,7 +136,7 @@ class Sandbox:
             self._loop.remove_reader(self._socket)
 
     def serve_network(
-        self, listener: socket.socket, told: Callable[[Record], None], spent: int
+        self, listener: socket.socket, told: Callable[[NetworkRequest], None], spent: int
     ) -> None:
         """Pass on what the policy's allowlist allows, until the sandbox ends."""
         from codeact_kernel.sandbox.egress.proxy import Proxy

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from codeact_kernel.kernel.run.network import KINDS, Network
-from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.trace.events import (
     CodeStarted,
     Event,
@@ -15,7 +18,7 @@ from codeact_kernel.trace.events import (
     Observed,
     RunFinished,
 )
-from codeact_kernel.trace.values import Observation, Outcome, Status
+from codeact_kernel.trace.values import NetworkRequest, Observation, Outcome, Status
 
 OBSERVED = Observation(status=Status.OK, text="")
 
@@ -32,6 +35,10 @@ def over() -> RunFinished:
     return RunFinished(run="r", outcome=Outcome.ANSWER)
 
 
+def asked(method: str, host: str, port: int = 80, **how: Any) -> NetworkRequest:
+    return NetworkRequest(step=0, method=method, host=host, port=port, **how)
+
+
 def used(events: list[Event]) -> list[NetworkUsed]:
     return [event for event in events if isinstance(event, NetworkUsed)]
 
@@ -40,12 +47,10 @@ def test_alike_requests_of_a_step_are_one(tmp_path: Path) -> None:
     """Counts, sizes and times are sums; the next step begins anew; what goes on is asked for first."""
     network = Network(tmp_path)
     assert list(network.before(started(1))) == []
-    one = Record(method="GET", host="a.example", port=80, path="/", address="1.2.3.4", received=5)
+    one = asked("GET", "a.example", path="/", address="1.2.3.4", received=5)
     for _ in range(3):
         network.told(one)
-    network.flush = lambda: network.told(
-        Record(method="CONNECT", host="a.example", port=443, sent=7, open=True)
-    )
+    network.flush = lambda: network.told(asked("CONNECT", "a.example", 443, sent=7))
     first = used(list(network.before(observed(1))))
     assert [(e.request.step, e.request.count, e.request.received) for e in first] == [
         (1, 3, 15),
@@ -60,7 +65,7 @@ def test_alike_requests_of_a_step_are_one(tmp_path: Path) -> None:
 def test_a_refusal_is_said_once(tmp_path: Path) -> None:
     """The user gets the sentence with the first step that was refused, not with each."""
     network = Network(tmp_path)
-    refused = Record(method="CONNECT", host="b.example", port=443, problem="It is not allowed.")
+    refused = asked("CONNECT", "b.example", 443, problem="It is not allowed.")
     said: list[Event] = []
     for number in (1, 2):
         list(network.before(started(number)))
@@ -77,7 +82,7 @@ def test_a_flood_stays_small(tmp_path: Path) -> None:
     network = Network(tmp_path)
     list(network.before(started(1)))
     for number in range(KINDS + 50):
-        network.told(Record(method="GET", host=f"h{number}.example", port=80, sent=1))
+        network.told(asked("GET", f"h{number}.example", sent=1))
     told = used(list(network.before(observed(1))))
     assert len(told) == KINDS + 1
     assert sum(event.request.count for event in told) == KINDS + 50
@@ -87,11 +92,29 @@ def test_a_flood_stays_small(tmp_path: Path) -> None:
 def test_cells_of_the_user_are_in_the_file_alone(tmp_path: Path) -> None:
     """Outside a run every request is written down too; a run's events do not get it."""
     network = Network(tmp_path)
-    network.told(Record(method="GET", host="a.example", port=80))
+    network.told(asked("GET", "a.example"))
     list(network.before(started(1)))
-    network.told(Record(method="GET", host="b.example", port=80))
+    network.told(asked("GET", "b.example"))
     assert [event.request.host for event in used(list(network.before(over())))] == ["b.example"]
-    network.told(Record(method="GET", host="c.example", port=80))
+    network.told(asked("GET", "c.example"))
     [file] = tmp_path.glob("network-*.jsonl")
+    hosts = [json.loads(line)["request"]["host"] for line in file.read_text().splitlines()]
+    assert hosts == ["a.example", "b.example", "c.example"]
+
+
+def test_what_could_not_be_written_is_written_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that is no folder for a while: said once, and no request is missing from the file."""
+    place = tmp_path / "runs"
+    place.write_text("")
+    network = Network(place)
+    with caplog.at_level(logging.WARNING):
+        for host in ("a.example", "b.example"):
+            network.told(asked("GET", host))
+    assert len(caplog.records) == 1
+    place.unlink()
+    network.told(asked("GET", "c.example"))
+    [file] = place.glob("network-*.jsonl")
     hosts = [json.loads(line)["request"]["host"] for line in file.read_text().splitlines()]
     assert hosts == ["a.example", "b.example", "c.example"]

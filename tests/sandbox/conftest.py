@@ -117,7 +117,7 @@ def place() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="codeact-ordinary-"))
     folder.chmod(0o755)
     package = Path(codeact_kernel.__file__).parent
-    for part in ("__init__.py", "errors.py", "wire.py", "sandbox"):
+    for part in ("__init__.py", "errors.py", "wire.py", "sandbox", "trace"):
         copy = shutil.copytree if (package / part).is_dir() else shutil.copy
         (folder / "lib/codeact_kernel").mkdir(parents=True, exist_ok=True)
         copy(package / part, folder / "lib/codeact_kernel" / part)

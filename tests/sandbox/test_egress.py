@@ -18,10 +18,10 @@ import pytest
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox.doctor import doctor
 from codeact_kernel.sandbox.egress import allowlist
-from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
 from codeact_kernel.sandbox.spawn import spawn
+from codeact_kernel.trace.values import NetworkRequest
 from tests.sandbox.conftest import Inside, Start
 
 
@@ -71,7 +71,7 @@ def allowing(*entries: str) -> Policy:
 
 async def test_clients_work_unchanged_and_nothing_else_leads_out(index: int) -> None:
     """urllib, http.client, requests, httpx and pip reach the named port; no other way is there."""
-    told: list[Record] = []
+    told: list[NetworkRequest] = []
     sandbox = await launch(
         allowing(f"127.0.0.1:{index}"), {"preload": []}, module="probe_worker", told=told.append
     )
@@ -188,7 +188,7 @@ async def test_two_sandboxes_do_not_mix(index: int) -> None:
 
     One has bubblewrap's namespaces, the other our own.
     """
-    told: dict[str, list[Record]] = {"one": [], "other": []}
+    told: dict[str, list[NetworkRequest]] = {"one": [], "other": []}
     entries = {"one": f"127.0.0.1:{index}", "other": "example.org"}
     failed = {"one": {"bubblewrap": "not wanted"}, "other": {}}
     sandboxes = {

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from codeact_kernel.kernel.run.journal import Journal
-from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.trace.events import (
     CodeStarted,
     Event,
@@ -53,10 +52,10 @@ class Network:
         self.recent: deque[NetworkRequest] = deque(maxlen=RECENT)
         """The last requests, whoever's code made them; `step` 0: between runs."""
 
-    def told(self, record: Record) -> None:
+    def told(self, request: NetworkRequest) -> None:
         """One request, or the part of it that is known by now."""
-        request = _request(record, self._step)
-        self.spent += record.sent + record.received
+        request = replace(request, step=self._step)
+        self.spent += request.sent + request.received
         self._write(request)
         self.recent.append(request)
         if self._run:
@@ -75,9 +74,10 @@ class Network:
 
     def _write(self, request: NetworkRequest) -> None:
         self._lines += 1
-        if self._lines <= LINES and not self._journal.problem:
+        if self._lines <= LINES:
+            warned = self._journal.problem
             self._journal.write(NetworkUsed(run=self._name, request=request))
-            if self._journal.problem:
+            if self._journal.problem and not warned:
                 log.warning("%s", self._journal.problem)
         elif self._lines == LINES + 1:
             log.warning("the file of network requests is full; later ones are in the notebook only")
@@ -99,21 +99,6 @@ class Network:
             if request.problem and request.problem not in self._said and len(self._said) < KINDS:
                 self._said.add(request.problem)
                 yield Noticed(run=run, sentence=f"The network refused a request: {request.problem}")
-
-
-def _request(record: Record, step: int) -> NetworkRequest:
-    return NetworkRequest(
-        step=step,
-        method=record.method,
-        host=record.host,
-        port=record.port,
-        path=record.path,
-        address=record.address,
-        problem=record.problem,
-        sent=record.sent,
-        received=record.received,
-        seconds=record.seconds,
-    )
 
 
 def _sum(one: NetworkRequest, other: NetworkRequest) -> NetworkRequest:

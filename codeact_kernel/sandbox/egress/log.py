@@ -1,4 +1,4 @@
-"""What went out: one record for each request, with how much went and came.
+"""What went out: a `NetworkRequest` for each request, with how much went and came.
 
 Rule: told when it ends, is refused, or when somebody asks (`flush`) while it still goes on; then
 the rest is told later, so that the sums are right. Never a header, a query or a body.
@@ -10,26 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """`problem` is "" for what was let through, otherwise the sentence the client got.
-
-    `address` is what was connected to, "" when nothing was. Sizes in bytes, as seen on that side.
-    """
-
-    method: str
-    host: str
-    port: int
-    path: str = ""
-    """Of a plain request, without its query; a tunnel shows none."""
-    address: str = ""
-    problem: str = ""
-    sent: int = 0
-    received: int = 0
-    seconds: float = 0.0
-    open: bool = False
-    """It goes on; what follows is told in another record."""
+from codeact_kernel.trace.values import NetworkRequest
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,10 +27,11 @@ class Request:
     received: int = 0
     began: float = field(default_factory=time.monotonic)
 
-    def take(self, *, open_: bool = False) -> Record:
-        """What there is to tell; counts begin anew."""
+    def take(self) -> NetworkRequest:
+        """What there is to tell, of no step yet; counts begin anew."""
         now = time.monotonic()
-        record = Record(
+        told = NetworkRequest(
+            step=0,
             method=self.method,
             host=self.host,
             port=self.port,
@@ -59,17 +41,16 @@ class Request:
             sent=self.sent,
             received=self.received,
             seconds=round(now - self.began, 3),
-            open=open_,
         )
         self.sent = self.received = 0
         self.began = now
-        return record
+        return told
 
 
 class Log:
     """The requests under way, the bytes in all, and who is told."""
 
-    def __init__(self, told: Callable[[Record], None], bytes_in_all: int) -> None:
+    def __init__(self, told: Callable[[NetworkRequest], None], bytes_in_all: int) -> None:
         self._told = told
         self._open: list[Request] = []
         self.left = bytes_in_all
@@ -96,4 +77,4 @@ class Log:
         """Tell of what goes on right now, as far as it has gone."""
         for request in self._open:
             if request.sent or request.received:
-                self._told(request.take(open_=True))
+                self._told(request.take())

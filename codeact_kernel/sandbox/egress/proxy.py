@@ -16,10 +16,11 @@ from collections.abc import Callable
 
 from codeact_kernel.sandbox.egress import hosts, messages, upstream
 from codeact_kernel.sandbox.egress.allowlist import Allowlist, Injection
-from codeact_kernel.sandbox.egress.log import Log, Record, Request
+from codeact_kernel.sandbox.egress.log import Log, Request
 from codeact_kernel.sandbox.egress.messages import Head, Malformed
 from codeact_kernel.sandbox.egress.passage import Passage, Spent
 from codeact_kernel.sandbox.egress.upstream import Denied, Streams, Unreachable
+from codeact_kernel.trace.values import NetworkRequest
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _PIECE = 64 * 1024
 
 
 class Proxy:
-    """Serves from `start` to `close`. `told` gets a Record of each request, on the event loop.
+    """Serves from `start` to `close`. `told` gets each request, on the event loop.
 
     `spent` are the bytes that sandboxes before this one have used of what the allowlist gives.
     """
@@ -40,7 +41,7 @@ class Proxy:
     def __init__(
         self,
         allowlist: Allowlist,
-        told: Callable[[Record], None],
+        told: Callable[[NetworkRequest], None],
         *,
         spent: int = 0,
         resolve: upstream.Resolve = upstream.resolve,

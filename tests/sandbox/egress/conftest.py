@@ -13,8 +13,8 @@ import pytest
 
 from codeact_kernel.sandbox.egress import allowlist
 from codeact_kernel.sandbox.egress.hosts import Address
-from codeact_kernel.sandbox.egress.log import Record
 from codeact_kernel.sandbox.egress.proxy import Proxy
+from codeact_kernel.trace.values import NetworkRequest
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nKeep-Alive: timeout=9\r\n\r\nhello"
 
@@ -69,7 +69,7 @@ class Near:
         tls: ssl.SSLContext | None,
         idle: float,
     ) -> None:
-        self.records: list[Record] = []
+        self.records: list[NetworkRequest] = []
         self.looked_up: list[str] = []
         self._names = names
         self.proxy = Proxy(
