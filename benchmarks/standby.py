@@ -10,19 +10,19 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.kernels import OURS, PEER, TIMEOUT, launched, ready
-from benchmarks.processes import below
 from benchmarks.rows import Figure
+from codeact_kernel.sandbox.usage import tree
 
 IMPORTS = "import numpy, pandas, matplotlib; 1 + 1"
 _STEADY = 20
-"""Looks, a tenth of a second apart, at which there are just twice the processes: its imports are done."""
+"""Looks, a tenth of a second apart, at which there are just twice the processes below: its imports are done."""
 
 
 def rows(quick: bool) -> Iterator[Figure]:
     """One row. Before each sample a sandbox stands by again."""
     os.environ.update(CODEACT_STANDBY="true", CODEACT_WORKSPACE_MODE="rw")  # in cow there is none
     with ready(OURS) as kernel:
-        alone = len(below(kernel.pid))
+        alone = len(tree(kernel.pid))
         ours = []
         for _ in range(1 if quick else 7):
             _wait_for_another(kernel.pid, alone)
@@ -39,7 +39,7 @@ def _wait_for_another(pid: int, alone: int) -> None:
     while steady < _STEADY:
         if time.monotonic() > end:
             raise TimeoutError(f"no sandbox stood by within {TIMEOUT} s")
-        steady = steady + 1 if len(below(pid)) == 2 * alone else 0
+        steady = steady + 1 if len(tree(pid)) == 2 * alone - 1 else 0
         time.sleep(0.1)
 
 

@@ -19,6 +19,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+from codeact_kernel.sandbox.usage import tree
 from tests.scripted_server import USUAL
 
 ROOT = Path(__file__).parents[2]
@@ -171,18 +172,8 @@ def is_idle(message: Mapping[str, Any]) -> bool:
 
 
 def below(pid: int) -> list[int]:
-    """The descendants of a process."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (folder / "stat").read_text()
-                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-    found, new = [], [pid]
-    while new:
-        new = [child for child, parent in parents.items() if parent in new]
-        found += new
-    return found
+    """The descendants of a process, parents before children."""
+    return tree(pid)[1:]
 
 
 def alive(pids: list[int]) -> list[int]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.e2e.conftest import Session, sandbox, started
 from tests.faults.holdings import processes_that_name
@@ -47,10 +44,3 @@ def kernel_in(folder: Path, ready: bool = True, **environ: str) -> Iterator[Sess
     with started(folder, {"CODEACT_WORKSPACE_MODE": "cow", **environ}, ready) as session:
         yield session
     until(lambda: not processes_that_name(str(folder)))
-
-
-@pytest.fixture
-def root() -> None:
-    """Mounting needs it."""
-    if os.getuid() != 0:
-        pytest.skip("needs root, to mount a file system that is full")

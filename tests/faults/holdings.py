@@ -69,6 +69,14 @@ def descriptors(pid: int) -> Counter[str]:
     return Counter(re.sub(r"[0-9a-f]{4,}|\d+", "*", target) for target in _targets(pid))
 
 
+def parent(pid: int) -> int:
+    """Who started a process, or has it since; 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def processes_that_name(text: str) -> list[int]:
     """Whose program, environment or own mounts mention it: a way to find what nobody counted."""
     found = []

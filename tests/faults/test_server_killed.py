@@ -20,7 +20,7 @@ from jupyter_client.manager import KernelManager
 
 from tests.e2e.conftest import ROOT, Session, below
 from tests.faults.conftest import until
-from tests.faults.holdings import of_kernel, processes_that_name
+from tests.faults.holdings import of_kernel, parent, processes_that_name
 
 FLOOD = "while True:\n    print('x' * 100)"
 
@@ -51,7 +51,7 @@ class Server:
 
     def kernel_pid(self) -> int:
         """The one kernel's process, the server's only child; 0 while there is none."""
-        children = [pid for pid in below(self.pid) if _parent(pid) == self.pid]
+        children = [pid for pid in below(self.pid) if parent(pid) == self.pid]
         return children[0] if len(children) == 1 else 0
 
     @contextmanager
@@ -63,13 +63,6 @@ class Server:
         until(lambda: _is_ready(client))
         yield Session(KernelManager(), client)
         client.stop_channels()
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:  # it has just ended
-        return 0
 
 
 def _is_ready(client: BlockingKernelClient) -> bool:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import below, memory
-from tests.e2e.conftest import Session, started
-from tests.faults.holdings import Holdings, descriptors, of_kernel
+from benchmarks.processes import memory
+from tests.e2e.conftest import Session, below, started
+from tests.faults.holdings import Holdings, descriptors, of_kernel, parent
 from tests.soak.table import Figure, Growth
 
 MIB = 1024 * 1024
@@ -151,17 +151,10 @@ def _alone(pid: int) -> list[int]:
     seen: list[int] = []
     while True:
         inside = below(pid)
-        if inside == seen and sum(_parent(each) == pid for each in inside) == 1:
+        if inside == seen and sum(parent(each) == pid for each in inside) == 1:
             return inside
         seen = inside
         time.sleep(0.5)
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 class Use:

@@ -189,12 +189,11 @@ class Staging:
         return entries
 
     def _note(
-        self, tree: Tree, entries: dict[str, Entry], new: Iterable[str], since: float | None
+        self, tree: Tree, entries: dict[str, Entry], new: Sequence[str], since: float | None
     ) -> None:
         book = self._ledger
         book.forget_all_but(entries)
         self._dirty = True
-        new = list(new)
         real = tree.stats(path for path in new if path not in book.base)
         for path in new:
             book.seen[path] = entries[path].stamp
