@@ -115,7 +115,7 @@ async def test_a_killed_guardian_frees_nobody(start: Start, isolation: str, guar
     pids = [inside.sandbox.pid, *descendants(inside.sandbox.pid)]
     assert len(pids) > 4
     os.killpg(pids[guardian], signal.SIGKILL)
-    assert "signal 9" in await asyncio.wait_for(inside.ended, 10)
+    await asyncio.wait_for(inside.ended, 10)
     await until(lambda: not any(map(alive, pids)))
 
 
