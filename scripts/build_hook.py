@@ -6,6 +6,7 @@ of its sources, so an sdist installs without node, and a changed source is never
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -43,6 +44,12 @@ class BuildHook(BuildHookInterface[Any]):
 
 def build(source: Path, target: Path) -> None:
     """Bring `target` up to date with `source`. Raises SystemExit with one sentence when it cannot."""
+    with (source / "package.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # tests in two processes may ask for it at once
+        _build(source, target)
+
+
+def _build(source: Path, target: Path) -> None:
     wanted = digest(source)
     stamp = target / STAMP
     if stamp.is_file() and stamp.read_text() == wanted:

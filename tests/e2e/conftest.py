@@ -234,6 +234,23 @@ def started(
 
 
 @pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The spec where clients look for kernels, with this interpreter."""
+    share = tmp_path_factory.mktemp("jupyter")
+    folder = share / "kernels" / "codeact"
+    folder.mkdir(parents=True)
+    data = json.loads(SPEC.read_text())
+    data["argv"][0] = sys.executable
+    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share), "CODEACT_API_BASE": USUAL}
+    (folder / "kernel.json").write_text(json.dumps(data))
+    before = dict(os.environ)
+    os.environ["JUPYTER_PATH"] = str(share)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One kernel for the tests of a module that leave it as it was."""
     with started(tmp_path_factory.mktemp("notebook")) as session:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +13,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.e2e.conftest import ROOT, SPEC, Session
-from tests.scripted_server import USUAL, Reply, agent, serving
+from tests.e2e.conftest import Session
+from tests.scripted_server import Reply, agent, serving
 
-
-@pytest.fixture(scope="module", autouse=True)
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The spec where clients look for kernels, with this interpreter."""
-    share = tmp_path_factory.mktemp("jupyter")
-    folder = share / "kernels" / "codeact"
-    folder.mkdir(parents=True)
-    data = json.loads(SPEC.read_text())
-    data["argv"][0] = sys.executable
-    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share), "CODEACT_API_BASE": USUAL}
-    (folder / "kernel.json").write_text(json.dumps(data))
-    before = dict(os.environ)
-    os.environ["JUPYTER_PATH"] = str(share)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Iterator
-
 import jupyter_kernel_test as suite
 import pytest
 
-from tests.e2e.conftest import ROOT, SPEC
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The spec in a folder of its own, with this interpreter."""
-    share = tmp_path_factory.mktemp("jupyter")
-    folder = share / "kernels" / "codeact"
-    folder.mkdir(parents=True)
-    data = json.loads(SPEC.read_text())
-    data["argv"][0] = sys.executable
-    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share)}
-    (folder / "kernel.json").write_text(json.dumps(data))
-    before = dict(os.environ)
-    os.environ["JUPYTER_PATH"] = str(share)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 class TestKernel(suite.KernelTests):  # type: ignore[misc]  # not typed

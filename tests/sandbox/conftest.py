@@ -6,10 +6,11 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,31 @@ def place() -> Iterator[Path]:
         os.chown(path, UID, UID)
     yield folder
     shutil.rmtree(folder)
+
+
+def ran(command: Sequence[str | Path], **options: Any) -> Any:
+    """The JSON a program printed."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=100, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def ran_as_ordinary(place: Path, program: str, *arguments: str | Path, **environ: str) -> Any:
+    """The JSON that a program of `inside/` printed, run by somebody who is not root.
+
+    The files `new` that one before it made are gone.
+    """
+    for new in place.glob("home/work/**/new"):
+        new.unlink()
+    return ran(
+        [SYSTEM_PYTHON, "-B", place / "programs" / program, *arguments],
+        env={"PYTHONPATH": f"{place}/lib:{place}/programs", **environ},
+        user=UID,
+        group=UID,
+        extra_groups=[],
+    )
 
 
 def break_bwrap(folder: Path) -> str:

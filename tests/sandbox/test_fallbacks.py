@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,7 +9,6 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +17,7 @@ from codeact_kernel.sandbox.ended import Cause
 from codeact_kernel.sandbox.layers.processes import descendants
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import launch
-from tests.sandbox.conftest import SYSTEM_PYTHON, UID, Start, break_bwrap
+from tests.sandbox.conftest import UID, Start, break_bwrap, ran, ran_as_ordinary
 from tests.sandbox.test_end import DAEMON, alive, left_of, until
 
 ROOT = Path(__file__).parents[2]
@@ -129,13 +127,8 @@ async def test_nothing_is_left_of_our_own(start: Start, own: Policy, tmp_path: P
 
 def test_our_own_namespaces_hold_for_an_ordinary_user(place: Path) -> None:
     """Without root and without bubblewrap: the same grade, the same walls."""
-    seen = ran(
-        [SYSTEM_PYTHON, "-B", place / "programs/ordinary.py", "namespaces", place / "home/work"],
-        env={"PYTHONPATH": f"{place}/lib:{place}/programs", "PATH": f"{place}/broken:/usr/bin"},
-        user=UID,
-        group=UID,
-        extra_groups=[],
-    )
+    path = f"{place}/broken:/usr/bin"
+    seen = ran_as_ordinary(place, "ordinary.py", "namespaces", place / "home/work", PATH=path)
     assert (seen["backend"], seen["grade"]) == ("namespaces", "namespaces")
     assert seen["uid"] == UID
     assert seen["memory"].startswith("MemoryError")
@@ -145,21 +138,6 @@ def test_our_own_namespaces_hold_for_an_ordinary_user(place: Path) -> None:
     assert "PermissionError" in seen["env"]
     assert seen["data"] == "a\n"
     assert seen["beside"] == "done"
-
-
-def ran(command: list[Any], **options: Any) -> dict[str, Any]:
-    """The JSON a program printed."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr
-    values: dict[str, Any] = json.loads(done.stdout)
-    return values
 
 
 FORBIDDEN = """

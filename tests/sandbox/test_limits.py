@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import ISOLATIONS, PROGRAMS, SYSTEM_PYTHON, UID
+from tests.sandbox.conftest import ISOLATIONS, PROGRAMS, ran, ran_as_ordinary
 
 ROOT = Path(__file__).parents[2]
-
-
-def ran(command: list[object], **options: Any) -> dict[str, dict[str, str]]:
-    """The JSON that `bombs.py` printed."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return seen
 
 
 @pytest.fixture(scope="module", params=ISOLATIONS)
@@ -47,13 +30,7 @@ def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module", params=ISOLATIONS)
 def watched(request: pytest.FixtureRequest, place: Path) -> Any:
     """The same for an ordinary user without control groups: the watchdog stands in."""
-    seen = ran(
-        [SYSTEM_PYTHON, "-B", place / "programs/bombs.py", request.param, place / "home/work"],
-        env={"PYTHONPATH": f"{place}/lib:{place}/programs"},
-        user=UID,
-        group=UID,
-        extra_groups=[],
-    )
+    seen = ran_as_ordinary(place, "bombs.py", request.param, place / "home/work")
     assert {each["grade"] for each in seen.values() if "grade" in each} == {request.param}
     return seen
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -12,33 +10,16 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import SYSTEM_PYTHON, UID
+from tests.sandbox.conftest import UID, ran_as_ordinary
 
 
 @pytest.fixture(params=["namespaces", "landlock"])
 def seen(request: pytest.FixtureRequest, place: Path) -> dict[str, Any]:
     """What the programs in `ordinary.py` saw on each grade."""
-    for new in place.glob("home/work/**/new"):
-        new.unlink()
-    result = subprocess.run(
-        [
-            SYSTEM_PYTHON,
-            "-B",
-            place / "programs/ordinary.py",
-            request.param,
-            place / "home/work",
-        ],
-        env={"PYTHONPATH": f"{place}/lib:{place}/programs", "SECRET": "sk-1"},
-        user=UID,
-        group=UID,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    secret = {"SECRET": "sk-1"}
+    values: dict[str, Any] = ran_as_ordinary(
+        place, "ordinary.py", request.param, place / "home/work", **secret
     )
-    assert result.returncode == 0, result.stderr
-    values: dict[str, Any] = json.loads(result.stdout)
     assert values["grade"] == request.param
     return values
 
@@ -90,21 +71,7 @@ def test_nothing_is_left_of_an_ordinary_users_sandboxes(seen: dict[str, Any]) ->
 def test_an_ordinary_users_writes_are_staged(place: Path) -> None:
     """Mode cow needs no root: writes wait in the area until they are put in place as the user."""
     work = place / "home/work"
-    for name in ("new", "plain/new"):
-        (work / name).unlink(missing_ok=True)
-    result = subprocess.run(
-        [SYSTEM_PYTHON, "-B", place / "programs/ordinary_cow.py", work, place / "home/state"],
-        env={"PYTHONPATH": f"{place}/lib:{place}/programs"},
-        user=UID,
-        group=UID,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    seen = json.loads(result.stdout)
+    seen = ran_as_ordinary(place, "ordinary_cow.py", work, place / "home/state")
     assert seen["staging"] == "done"
     assert seen["workspace"] == "cow"
     assert seen["env"] == "PermissionError"

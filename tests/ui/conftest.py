@@ -103,7 +103,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server.terminate()
         server.wait(30)
         PICTURES.mkdir(parents=True, exist_ok=True)
-        shutil.copy(home / "log", PICTURES / "jupyterlab.log")
+        process = os.environ.get("PYTEST_XDIST_WORKER", "tests")
+        shutil.copy(home / "log", PICTURES / f"jupyterlab-{process}.log")
 
 
 def _announced(file: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
