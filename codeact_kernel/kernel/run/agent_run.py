@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 NOTHING_TO_CONTINUE = (
-    "There is no run to continue: this kernel has not had one since it started. "
-    "Give the task again with %%agent."
+    "There is no run to continue: in this state of the notebook the agent has not run yet. "
+    "Give the task with %%agent."
 )
 ChooseModel = Callable[[Settings], Model]
 
