@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.trace.values import Output
@@ -51,6 +51,12 @@ def plain_text(outputs: Iterable[Output]) -> str:
 def without_ansi(text: str) -> str:
     """The text without terminal colours and cursor movements."""
     return _ANSI.sub("", text)
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """At most so many of them, and how many more there are."""
+    shown, more = ", ".join(names[:most]), len(names) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def joined(value: Any) -> Any:

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.wire import Bytes, Frame, encode
 from codeact_kernel.worker import process
 from codeact_kernel.worker.asking import NUDGE
-from codeact_kernel.worker.forks import Place, fork, wait_for
+from codeact_kernel.worker.forking import fork, wait_for
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.messages import message
+from codeact_kernel.worker.place import Place
 from codeact_kernel.worker.signals import undisturbed
 
 if TYPE_CHECKING:

@@ -1,141 +1,132 @@
-"""The parked forks of the live kernel, and the orders of the outer that are about them.
+"""The orders of the outer that are about checkpoints, carried out one at a time.
 
 Rules:
-- The outer owns numbers, order and what is kept; here is only which process answers to a number.
-- One order to fork is under way at a time. It has a time limit and is always answered; a parked
-  process that ends, or never comes to its place, is reported as lost.
-- A process is believed to be the fork when the system says that it is a child of ours, whoever may
-  have told it to report.
+- The outer owns numbers, order and what is kept; who answers to a number is parked_table.py.
+- One order to fork or to go back is under way at a time. It has a time limit and is always answered.
+- Who goes back leaves a kernel behind. That waits under a number of its own, as it is and with no
+  copy made, or it is ended.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from codeact_kernel.wire import Bytes, encode
 from codeact_kernel.worker import process, tether
 from codeact_kernel.worker.interest import READ
 from codeact_kernel.worker.live import Ends, Live
+from codeact_kernel.worker.parked_table import ParkedTable
 
 PATIENCE = 10.0
-"""Seconds a fork may take, whatever the load and the size of the heap."""
-MOST = 64
-"""Parked processes there can be; the outer keeps far fewer."""
+"""Seconds an order may take, whatever the load and the size of the heap."""
 ORDERS = frozenset({"checkpoint", "rewind", "discard", "weigh"})
 
 
-@dataclass(slots=True)
-class _Parked:
-    """One process that waits. `pid` is 0 until it has come to its place; then `deadline` is of no
-    meaning any more. `weight` is what it said last, None while it is asked."""
-
-    number: int
-    line: socket.socket
-    deadline: float
-    pid: int = 0
-    weight: int | None = 0
-
-
-@dataclass(slots=True)
-class _Fork:
-    """A fork under way: `line` is the new process's tether, `ends` are ours of one that wakes."""
+@dataclass(slots=True, kw_only=True)
+class _Copy:
+    """A checkpoint under way: `line` is the new process's tether."""
 
     id: str
     number: int
     line: socket.socket
-    ends: dict[str, int] = field(default_factory=dict)
-    deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
+    deadline: float
 
-    @property
-    def wakes(self) -> bool:
-        return bool(self.ends)
+
+class _Stage(Enum):
+    """What a rewind waits for: every process in its place, the live kernel aside, the other awake."""
+
+    GATHERING = auto()
+    LEAVING = auto()
+    WAKING = auto()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rewind:
+    """A rewind under way. `keep` is the number that the live kernel waits under, None for none;
+    `line` and `ends` are ours of the kernel that wakes."""
+
+    id: str
+    number: int
+    keep: int | None
+    deadline: float
+    stage: _Stage = _Stage.GATHERING
+    line: socket.socket | None = None
+    ends: dict[str, int] = field(default_factory=dict)
 
 
 class Checkpoints:
-    """Owner of the table.
+    """Owner of the order that is under way.
 
     `live` gives the live kernel, `say` queues a frame for the outer, `swap` takes the kernel that has
-    woken, `forget` is told of a descriptor before it is closed.
+    woken and whether the one before it ends, `forget` is told of a descriptor before it is closed.
     """
 
     def __init__(
         self,
         live: Callable[[], Live],
         say: Callable[[list[Bytes]], None],
-        swap: Callable[[Ends], None],
+        swap: Callable[[Ends, bool], None],
         forget: Callable[[int], None],
     ) -> None:
         self._live = live
         self._say = say
         self._swap = swap
         self._forget = forget
-        self._table: dict[int, _Parked] = {}
-        self._fork: _Fork | None = None
-        self._weighing: tuple[str, float] | None = None
-        self._rewind: tuple[str, int] | None = None
+        self._table = ParkedTable(lambda: live().pid, say, forget)
+        self._order: _Copy | _Rewind | None = None
 
     # -- the loop's side --------------------------------------------------------------------
 
     @property
     def waking(self) -> bool:
         """Whether another kernel is about to be the live one."""
-        return self._rewind is not None or (self._fork is not None and self._fork.wakes)
+        return isinstance(self._order, _Rewind)
 
     @property
     def pids(self) -> frozenset[int] | None:
         """The parked processes; None while not all are known, or one is being made."""
-        pids = frozenset(each.pid for each in self._table.values())
-        return None if 0 in pids or self._fork is not None else pids
+        return self._table.pids if self._order is None else None
 
     @property
     def deadline(self) -> float | None:
         """When `overdue` should be called."""
-        times = [each.deadline for each in self._table.values() if not each.pid]
-        times += [self._fork.deadline] if self._fork else []
-        times += [self._weighing[1]] if self._weighing else []
-        return min(times, default=None)
+        times = [self._table.deadline, self._order.deadline if self._order else None]
+        return min((each for each in times if each is not None), default=None)
 
     def wanted(self) -> dict[int, int]:
         """The lines to listen on."""
-        lines = [each.line for each in self._table.values()]
-        lines += [self._fork.line] if self.waking and self._fork else []
-        return {line.fileno(): READ for line in lines}
+        line = self._order.line if isinstance(self._order, _Rewind) else None
+        return {**self._table.wanted(), **({line.fileno(): READ} if line else {})}
 
     def read(self, ready: Mapping[int, int]) -> None:
         """Take the reports that have come."""
-        fork = self._fork
-        if fork is not None and fork.wakes and fork.line.fileno() in ready:
-            self._report_of_fork(fork)
-        for parked in list(self._table.values()):
-            if parked.line.fileno() in ready:
-                self._report_of(parked)
+        order = self._order
+        if isinstance(order, _Rewind) and order.line and order.line.fileno() in ready:
+            self._report_of_woken(order, order.line)
+        self._table.read(ready)
+        self._go_on()
 
     def overdue(self) -> None:
         """Answer what took too long."""
-        now = time.monotonic()
-        if self._fork is not None and now > self._fork.deadline:
-            waking, number = self._fork.wakes, self._fork.number
+        order = self._order
+        if order is not None and time.monotonic() > order.deadline:
             self._fail(f"it took longer than {PATIENCE:g} s")
-            if waking:
-                self._lose(number)
-        for parked in [each for each in self._table.values() if not each.pid]:
-            if now > parked.deadline:
-                self._lose(parked.number)
-        if self._weighing is not None and now > self._weighing[1]:
-            self._answer_weights()
+            if isinstance(order, _Rewind) and order.stage is _Stage.WAKING:
+                self._table.lose(order.number)
+        self._table.overdue()
+        self._go_on()
 
     def ended(self, pids: Mapping[int, int]) -> None:
         """These processes have ended."""
-        for parked in [each for each in self._table.values() if each.pid in pids]:
-            self._lose(parked.number)
+        self._table.ended(pids)
+        self._go_on()
 
     # -- orders of the outer ----------------------------------------------------------------
 
@@ -144,27 +135,44 @@ class Checkpoints:
         name = str(head.get("id", ""))
         number = head.get("number")
         if head["t"] == "weigh":
-            self._weigh(name)
+            self._table.weigh(name)
         elif head["t"] == "discard":
             for each in head.get("numbers") or ():
-                self._discard(each)
-        elif self._fork is not None or self._rewind is not None:
+                self._table.discard(each)
+        elif self._order is not None:
             self._answer(name, False, "another checkpoint is being made or woken")
         elif type(number) is not int:
             self._answer(name, False, "an order without a number")
         elif head["t"] == "checkpoint":
-            self._park(name, number)
+            self._copy(name, number)
         else:
-            self._rewind = (name, number)
-            self._wake_when_all_are_parked()
+            self._rewind(name, number, head.get("keep"))
+        self._go_on()
 
-    def _park(self, name: str, number: int) -> None:
-        if number in self._table or len(self._table) >= MOST:
+    def word_of_kernel(self, head: Mapping[str, Any]) -> None:
+        """The live kernel says that it has done as told, or why not: `forked` or `leaves`."""
+        order, ok = self._order, head.get("ok") is True
+        if isinstance(order, _Copy):
+            if (head["t"], head.get("number")) == ("forked", order.number):
+                self._forked(order, ok, head)
+        elif order is not None and order.stage is _Stage.LEAVING:
+            if (head["t"], head.get("number")) != ("leaves", order.keep):
+                return
+            if ok:
+                self._wake(order)
+            else:
+                self._fail("the state that it would leave cannot be kept any more")
+
+    # -- a copy -----------------------------------------------------------------------------
+
+    def _copy(self, name: str, number: int) -> None:
+        if not self._is_free(number):
             self._answer(name, False, "there are too many, or one of that number")
             return
         live = self._live()
         ours, theirs = tether.pair()
-        self._fork = _Fork(name, number, ours)
+        deadline = time.monotonic() + PATIENCE
+        self._order = _Copy(id=name, number=number, line=ours, deadline=deadline)
         try:
             tether.order(live.tether, f"park {number}", [theirs.fileno()])
         except OSError:
@@ -174,143 +182,104 @@ class Checkpoints:
         finally:
             theirs.close()
 
-    def word_of_kernel(self, head: Mapping[str, Any]) -> None:
-        """The live kernel says that it has forked, or why it has not: a `forked` frame."""
-        fork = self._fork
-        if fork is None or fork.wakes or head.get("number") != fork.number:
-            return
-        taken = head.get("ok") is True
+    def _is_free(self, number: int) -> bool:
+        return number not in self._table and not self._table.full
+
+    def _forked(self, copy: _Copy, taken: bool, head: Mapping[str, Any]) -> None:
+        self._order = None
         if taken:
-            self._fork = None
-            self._table[fork.number] = _Parked(fork.number, fork.line, fork.deadline)
+            self._table.add(copy.number, copy.line, copy.deadline)
         else:
-            self._give_up(fork)
+            self._close(copy.line)
         told = {"taken": taken, "reasons": head.get("reasons"), "size": head.get("size")}
-        self._answer(fork.id, True, told)
+        self._answer(copy.id, True, told)
 
-    def _wake_when_all_are_parked(self) -> None:
-        """The kernel that is left is ended with its group, which a copy on its way is still in."""
-        if self._rewind is not None and all(each.pid for each in self._table.values()):
-            order, self._rewind = self._rewind, None
-            self._wake(*order)
+    # -- a rewind ---------------------------------------------------------------------------
 
-    def _wake(self, name: str, number: int) -> None:
-        parked = self._table.get(number)
-        if parked is None:
-            self._answer(name, False, "it is gone")
+    def _rewind(self, name: str, number: int, keep: object) -> None:
+        under = keep if type(keep) is int else None
+        if keep is not None and (under is None or not self._is_free(under)):
+            self._answer(name, False, "there are too many, or one of that number")
             return
+        deadline = time.monotonic() + PATIENCE
+        self._order = _Rewind(id=name, number=number, keep=under, deadline=deadline)
+
+    def _go_on(self) -> None:
+        """A rewind goes on when every copy is in its place: one that is on its way is still in the
+        group of the kernel that is left, and would be ended with what that has started."""
+        order = self._order
+        if not isinstance(order, _Rewind):
+            return
+        if order.number not in self._table:
+            self._fail("it is gone")
+        elif order.stage is _Stage.GATHERING and self._table.pids is not None:
+            if order.keep is None:
+                self._wake(order)
+            else:
+                order.stage = _Stage.LEAVING
+                self._live().send(encode({"t": "leave", "number": order.keep}))
+
+    def _wake(self, order: _Rewind) -> None:
         ours, theirs = tether.pair()
         link, their_link = socket.socketpair()
         stdout, stderr = process.wide_pipe(), process.wide_pipe()
-        ends = {"link": link.detach(), "stdout": stdout[0], "stderr": stderr[0]}
+        order.line = ours
+        order.ends = {"link": link.detach(), "stdout": stdout[0], "stderr": stderr[0]}
+        order.stage = _Stage.WAKING
         given = [theirs.detach(), their_link.detach(), stdout[1], stderr[1]]
-        self._fork = _Fork(name, number, ours, ends)
         try:
-            tether.order(parked.line, "wake", given)
+            tether.order(self._table.line(order.number), "wake", given)
         except OSError:
-            self._lose(number)
+            self._table.lose(order.number)
         finally:
             for fd in given:
                 os.close(fd)
 
-    def _discard(self, number: object) -> None:
-        parked = self._table.pop(number, None) if type(number) is int else None
-        if parked is not None:
-            self._end(parked)
-            if self._fork is not None and self._fork.number == number:
-                self._fail("it was given up")
-            self._wake_when_all_are_parked()
-
-    def _weigh(self, name: str) -> None:
-        for parked in list(self._table.values()):
-            parked.weight = None
-            try:
-                tether.order(parked.line, "weigh")
-            except BlockingIOError:
-                parked.weight = 0
-            except OSError:
-                self._lose(parked.number)
-        self._weighing = (name, time.monotonic() + 1.0)
-        self._weighed()
-
-    # -- reports ----------------------------------------------------------------------------
-
-    def _report_of_fork(self, fork: _Fork) -> None:
-        """Of one that wakes: one that is to be parked is heard when the kernel has said it is made."""
-        report = tether.next_report(fork.line)
+    def _report_of_woken(self, order: _Rewind, line: socket.socket) -> None:
+        report = tether.next_report(line)
         if report is None:
             return
-        if report.word == "awake" and self._ours(report.pid):
-            self._awake(fork, report.pid)
+        if report.word == "awake" and self._table.is_new(report.pid):
+            self._awake(order, line, report.pid)
         elif report.word == "failed":
             self._fail("there is no room for another process: a limit is reached")
         else:
             self._fail("its process ended at once")
 
-    def _ours(self, pid: int) -> bool:
-        return (
-            process.is_child(pid)
-            and pid != self._live().pid
-            and all(pid != each.pid for each in self._table.values())
-        )
-
-    def _awake(self, fork: _Fork, pid: int) -> None:
-        self._fork = None
-        self._swap(Ends(pid=pid, tether=fork.line, **fork.ends))
-        self._answer(fork.id, True, {})
-
-    def _report_of(self, parked: _Parked) -> None:
-        report = tether.next_report(parked.line)
-        if report is None:
-            return
-        if report.word == "parked" and not parked.pid and self._ours(report.pid):
-            parked.pid = report.pid
-            self._wake_when_all_are_parked()
-        elif report.word == "weighs" and parked.pid:
-            parked.weight = report.number
-            self._weighed()
+    def _awake(self, order: _Rewind, line: socket.socket, pid: int) -> None:
+        self._order = None
+        left = self._live().tether
+        self._swap(Ends(pid=pid, tether=line, **order.ends), order.keep is None)
+        if order.keep is None:
+            self._close(left)
         else:
-            self._lose(parked.number)
+            self._table.add(order.keep, left, time.monotonic() + PATIENCE)
+            self._tell(left, f"leave {order.keep}")
+        self._answer(order.id, True, {})
 
-    def _weighed(self) -> None:
-        if self._weighing and all(each.weight is not None for each in self._table.values()):
-            self._answer_weights()
-
-    def _answer_weights(self) -> None:
-        if self._weighing is not None:
-            name, self._weighing = self._weighing[0], None
-            sizes = {str(each.number): each.weight or 0 for each in self._table.values()}
-            self._answer(name, True, sizes)
-
-    # -- the end of one ---------------------------------------------------------------------
-
-    def _lose(self, number: int) -> None:
-        parked = self._table.pop(number, None)
-        if parked is not None:
-            self._end(parked)
-            self._say(encode({"t": "lost", "number": number}))
-            if self._fork is not None and self._fork.wakes and self._fork.number == number:
-                self._fail("it is gone")
-            self._weighed()
-            self._wake_when_all_are_parked()
+    # -- the end of an order ----------------------------------------------------------------
 
     def _fail(self, why: str) -> None:
-        """Answer the fork under way: there is none."""
-        if self._fork is not None:
-            fork = self._fork
-            self._give_up(fork)
-            self._answer(fork.id, False, why)
+        """Answer the order under way: all is as it was. A process that was made for it finds its
+        tether closed, a live kernel that stands aside goes on."""
+        order, self._order = self._order, None
+        if order is None:
+            return
+        if order.line is not None:
+            self._close(order.line)
+        if isinstance(order, _Rewind):
+            for fd in order.ends.values():
+                os.close(fd)
+            if order.stage is not _Stage.GATHERING and order.keep is not None:
+                self._tell(self._live().tether, f"stay {order.keep}")
+        self._answer(order.id, False, why)
 
-    def _give_up(self, fork: _Fork) -> None:
-        """Its process, if there is one, finds its tether closed."""
-        self._fork = None
-        self._close(fork.line)
-        for fd in fork.ends.values():
-            os.close(fd)
-
-    def _end(self, parked: _Parked) -> None:
-        self._close(parked.line)
-        _kill(parked.pid)
+    def _tell(self, line: socket.socket, word: str) -> None:
+        """One that cannot be told has ended, or will find its link closed; the table sees to that."""
+        try:
+            tether.order(line, word)
+        except OSError as error:
+            self._say(encode({"t": "log", "level": "warning"}, [f"{word}: {error}".encode()]))
 
     def _close(self, line: socket.socket) -> None:
         self._forget(line.fileno())
@@ -318,10 +287,3 @@ class Checkpoints:
 
     def _answer(self, name: str, ok: bool, value: object) -> None:
         self._say(encode({"t": "answer", "id": name, "ok": ok}, [json.dumps(value).encode()]))
-
-
-def _kill(pid: int) -> None:
-    """A child that has ended and was reaped is not there any more, and its pid may be another's."""
-    if process.is_child(pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

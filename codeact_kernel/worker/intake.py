@@ -84,7 +84,10 @@ class Intake:
                 self._kernel.interrupts.hit_waiting()
             case "fork":
                 self._holding = True
-                self._spawn(self._kernel.parking.prepare(int(frame.head["number"])))
+                self._spawn(self._kernel.parking.fork(int(frame.head["number"])))
+            case "leave":
+                self._holding = True
+                self._spawn(self._kernel.parking.leave(int(frame.head["number"])))
             case "shutdown":
                 self._kernel.stop()
             case kind:

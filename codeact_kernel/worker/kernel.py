@@ -33,11 +33,11 @@ from codeact_kernel.worker.answer import make as make_final_answer
 from codeact_kernel.worker.beside import Beside
 from codeact_kernel.worker.calls import Calls
 from codeact_kernel.worker.debugger import Debugger
-from codeact_kernel.worker.forks import Place
 from codeact_kernel.worker.inspector import Inspector
 from codeact_kernel.worker.intake import Intake
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.parking import Parking
+from codeact_kernel.worker.place import Place
 from codeact_kernel.worker.replies import answered
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
@@ -116,7 +116,7 @@ class WireKernel(IPythonKernel):
                 self._loop.run_forever()
             except KeyboardInterrupt:  # a second one, into a task that would not stop
                 continue
-            if not self.parking.fork():
+            if not self.parking.carry_out():
                 break
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loops.leave(0)

@@ -118,8 +118,7 @@ class Live:
                 self._read_pipes(self._open_pipes())
 
     def close(self, forget: Callable[[int], None]) -> None:
-        """Let go of every descriptor; `forget` is told before each."""
-        self.tether.close()
+        """Let go of every descriptor but the tether's; `forget` is told before each."""
         for fd in (self._ends.link, self._ends.stdout, self._ends.stderr, self.pidfd):
             if fd is not None:
                 forget(fd)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import platform
 import signal
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _TGKILL = {"x86_64": 234, "aarch64": 131, "riscv64": 131}.get(platform.machine())
@@ -40,6 +40,15 @@ def hide() -> None:
     """
     with contextlib.suppress(OSError), open("/proc/self/stat", "rb"):
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def leave_group(supervisor: int) -> None:
+    """Go to the supervisor's process group, so that what is left of one's own can be ended.
+
+    Where that group is of another namespace nothing changes; there /proc shows what is left.
+    """
+    with contextlib.suppress(OSError):
+        os.setpgid(0, os.getpgid(supervisor))
 
 
 def nudge(leader: int, number: int) -> None:
@@ -154,12 +163,26 @@ def end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def end_orphans(spare: Set[int]) -> None:
-    """SIGKILL to what a kernel that has ended left behind: every child of ours but these."""
-    for pid in _children():
-        if pid not in spare:
+def end_orphans(live: int, parked: Set[int]) -> None:
+    """SIGKILL to what kernels before this one have left behind: all below us but for the parked
+    ones, the live one and what that has started."""
+    for pid in parked:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) != pid:  # it was the live one once, and left its group behind
+                os.killpg(pid, signal.SIGKILL)
+    parents = {pid: parent for pid, parent, _ in _processes()}
+    for pid in parents.keys() - parked:
+        above = _ancestors(pid, parents)
+        if os.getpid() in above and live not in (pid, *above):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
+    found: list[int] = []
+    while (pid := parents.get(pid, 0)) and pid not in found:
+        found.append(pid)
+    return found
 
 
 def _group(leader: int) -> list[int]:

@@ -27,6 +27,8 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
             return look(value, int(arguments["row"]), int(arguments["column"]))
         case "set":
             return _set(shell.user_ns, arguments["name"], arguments["value"])
+        case "obstacles":
+            return shell.kernel.parking.obstacles()
         case "debugger":
             debugger = shell.kernel.debugger
             return debugger.attach() if arguments["attach"] else debugger.detach()

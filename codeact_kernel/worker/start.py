@@ -11,8 +11,8 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from codeact_kernel.worker import asking, config, process, tether
-from codeact_kernel.worker.forks import Place
 from codeact_kernel.worker.live import Ends
+from codeact_kernel.worker.place import Place
 from codeact_kernel.worker.supervisor import Supervisor
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ Rules:
   does not read and very much waits for it, it stops reading the outer.
 
 What it says to a live kernel and hears from it is live.py; the kernels that are parked are
-checkpoints.py. Between supervisor and kernel there are six frames more. `parent` {id}: what
+checkpoints.py. Between supervisor and kernel there are eight frames more. `parent` {id}: what
 descriptors 1 and 2 say from here on belongs to this request. `mark`: sent back behind all requests
 that have arrived. `interrupt`, when the kernel seems idle: it ends the cells that are on their way,
 for which the signal came too early. `fork` {number} and its answer `forked` {number, ok, reasons,
-size}. `drain`: it waits until all text that descriptors 1 and 2 took has been read.
+size}; `leave` {number} and `leaves`, the same: the kernel stands aside for another one. `drain`: it
+waits until all text that descriptors 1 and 2 took has been read.
 Questions beside a running cell go in with a signal (asking.py) and are answered on their own line.
 """
 
@@ -39,7 +40,7 @@ POLITE, PATIENT = 1.0, 3.0
 """Seconds after `shutdown` until an interrupt, until SIGKILL."""
 _READ = 256 * 1024
 _RESERVED = frozenset({"selftest", "died", "lost"})
-_INNER = frozenset({"mark", "parent", "fork"})
+_INNER = frozenset({"mark", "parent", "fork", "leave"})
 
 
 class Supervisor:
@@ -174,7 +175,7 @@ class Supervisor:
         if kind == "mark":
             self._read_outer()
             self._live.send(raw)
-        elif kind == "forked":
+        elif kind in ("forked", "leaves"):
             self._checkpoints.word_of_kernel(head)
         elif kind not in _RESERVED:
             self._outer.push([raw])
@@ -183,13 +184,16 @@ class Supervisor:
 
     # -- another kernel ---------------------------------------------------------------------
 
-    def _swap(self, ends: Ends) -> None:
-        """A parked kernel has woken up and is the live one from here on."""
+    def _swap(self, ends: Ends, ends_before: bool) -> None:
+        """A parked kernel has woken up and is the live one from here on; the one before it waits
+        itself from now on, or ends."""
         before = self._live
         before.last_words()
-        process.end_group(before.pid)
+        if ends_before:
+            process.end_group(before.pid)
+            self._abandoned.add(before.pid)
         before.close(self._interest.forget)
-        self._abandoned.add(before.pid)
+        self._orphaned = True
         self._live = Live(ends, self._outer, self._take)
 
     def _end_orphans(self) -> None:
@@ -197,7 +201,7 @@ class Supervisor:
         parked = self._checkpoints.pids
         if self._orphaned and not self._abandoned and parked is not None:
             self._orphaned = False
-            process.end_orphans({self._live.pid, *parked})
+            process.end_orphans(self._live.pid, parked)
 
     def _let_go(self) -> None:
         """What came while a kernel woke is for whoever is the live one now."""
@@ -215,7 +219,6 @@ class Supervisor:
         if self._live.pid in ended:
             self._status = ended[self._live.pid]
         self._checkpoints.ended(ended)
-        self._orphaned |= not self._abandoned.isdisjoint(ended)
         self._abandoned -= ended.keys()
 
     def _shut_down(self) -> None:

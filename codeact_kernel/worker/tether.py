@@ -8,6 +8,8 @@ Rules:
 | word | to | with | meaning |
 |---|---|---|---|
 | park N | the live kernel | the new one's tether | the fork that a `fork` frame asks for |
+| leave N | the live kernel, aside | - | another one took over: wait as checkpoint N |
+| stay N | the live kernel, aside | - | none did: go on |
 | wake | a parked one | tether, link, 1, 2 | fork, and the fork is the live kernel |
 | weigh | a parked one | - | how much memory is yours? |
 | parked, awake | the supervisor | - | this process exists, and does what it should |

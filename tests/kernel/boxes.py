@@ -50,13 +50,14 @@ class FakeBox:
         if head["t"] in ("checkpoint", "rewind", "weigh"):
             asyncio.get_running_loop().call_soon(self._take_order, head)
 
+    def obstacles(self) -> dict[str, Any]:
+        """What a checkpoint would not keep."""
+        return {"ok": not any(each["stops"] for each in self.reasons), "reasons": self.reasons}
+
     def _take_order(self, head: dict[str, Any]) -> None:
         """Checkpoints always succeed, and `reasons` are what they do not keep."""
         values = {
-            "checkpoint": {
-                "taken": not any(reason["stops"] for reason in self.reasons),
-                "reasons": self.reasons,
-            },
+            "checkpoint": {"taken": self.obstacles()["ok"], "reasons": self.reasons},
             "rewind": {},
             "weigh": self.weights,
         }
@@ -105,7 +106,8 @@ Script = Callable[[FakeBox, dict[str, Any], tuple[bytes, ...]], None]
 def obedient(box: FakeBox, head: dict[str, Any], parts: tuple[bytes, ...]) -> None:
     """A script: every request is busy, replied to and idle; code is echoed; queries find nothing."""
     if head["t"] == "query":
-        box.say({"t": "answer", "id": head["id"], "ok": True}, b"{}")
+        found = box.obstacles() if head["name"] == "obstacles" else {}
+        box.say({"t": "answer", "id": head["id"], "ok": True}, json.dumps(found).encode())
     if head["t"] != "request":
         return
     parent, kind = head["id"], head["type"]

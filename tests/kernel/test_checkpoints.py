@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from codeact_kernel.errors import SandboxError, UsageError
 from codeact_kernel.kernel.rewind import branches, obstacles
-from codeact_kernel.kernel.rewind.checkpoints import Checkpoint, Checkpoints, State
+from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, State
+from codeact_kernel.kernel.rewind.checkpoints import Checkpoints, Present
 
 
 class FakeSandbox:
@@ -24,10 +26,13 @@ class FakeSandbox:
     async def order(self, kind: str, **head: Any) -> Any:
         self.orders.append((kind, head))
         await asyncio.sleep(0)
-        answer = self.answers.get(kind, {"taken": True, "reasons": []})
+        answer = self.answers.get(kind, {"taken": True, "ok": True, "reasons": []})
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def query(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        return await self.order(name)
 
     def send(self, head: dict[str, Any]) -> None:
         self.discarded += head["numbers"]
@@ -41,6 +46,23 @@ def table(
     return Checkpoints(sandbox, most=most, budget=budget, memory=memory), sandbox
 
 
+async def take(
+    checkpoints: Checkpoints, kind: str, marks: Mapping[str, str], **more: Any
+) -> Checkpoint:
+    """A checkpoint of a state with these marks."""
+    return await checkpoints.take(checkpoints.reserve(), kind, lambda: seen(marks), **more)
+
+
+async def present(checkpoints: Checkpoints, target: Checkpoint) -> Present:
+    """The state that is about to be left, without variables."""
+    return await checkpoints.present(checkpoints.reserve(), lambda: seen({}), target)
+
+
+async def seen(marks: Mapping[str, str]) -> Mapping[str, str]:
+    """Somebody has looked."""
+    return marks
+
+
 def kept(checkpoints: Checkpoints) -> list[int]:
     """The numbers of those one can go back to."""
     return [row.number for row in checkpoints.rows if row.state is State.KEPT]
@@ -49,12 +71,12 @@ def kept(checkpoints: Checkpoints) -> list[int]:
 async def test_the_oldest_without_a_name_goes_first() -> None:
     """Beyond `most` automatic ones are given up, then named ones; the sandbox is told."""
     checkpoints, sandbox = table()
-    await checkpoints.take("named", {}, name="mine")
+    await take(checkpoints, "named", {}, name="mine")
     for number in range(1, 4):
-        await checkpoints.take("step", {}, run="r", step=number)
+        await take(checkpoints, "step", {}, run="r", step=number)
     assert kept(checkpoints) == [1, 3, 4]
     for name in ("x", "y", "z"):
-        await checkpoints.take("named", {}, name=name)
+        await take(checkpoints, "named", {}, name=name)
     assert kept(checkpoints) == [5, 6, 7]
     assert sandbox.discarded == [2, 3, 4, 1]
     with pytest.raises(UsageError, match="given up for newer ones"):
@@ -64,10 +86,10 @@ async def test_the_oldest_without_a_name_goes_first() -> None:
 async def test_the_way_back_is_never_given_up_for_the_way_forward() -> None:
     """Keeping the present state before a rewind does not drop the one that is gone to."""
     checkpoints, _ = table(most=2)
-    target = await checkpoints.take("step", {}, run="r", step=1)
-    await checkpoints.take("step", {}, run="r", step=2)
-    left = await checkpoints.take("left", {}, spare=target.number)
-    await checkpoints.go(checkpoints.find("1"), left)
+    target = await take(checkpoints, "step", {}, run="r", step=1)
+    await take(checkpoints, "step", {}, run="r", step=2)
+    left = await checkpoints.go(target, await present(checkpoints, target))
+    assert kept(checkpoints) == [1, 3]
     assert checkpoints.here == 1
     assert checkpoints.left() == left
 
@@ -76,7 +98,7 @@ async def test_too_much_memory() -> None:
     """Over the budget the oldest go, whatever they are worth; a weight that is no number is nothing."""
     checkpoints, sandbox = table(budget=100)
     for number in range(1, 4):
-        await checkpoints.take("step", {}, run="r", step=number)
+        await take(checkpoints, "step", {}, run="r", step=number)
     sandbox.answers["weigh"] = {"1": 60, "2": 30, "3": 40, "x": 5, "9" * 30: 5, "4": True}
     await checkpoints.weigh()
     assert kept(checkpoints) == [2, 3]
@@ -89,15 +111,15 @@ async def test_no_cell_fails_for_want_of_memory_because_of_a_checkpoint() -> Non
     checkpoints, sandbox = table(memory=100)
     for number in range(1, 4):
         sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 20}
-        await checkpoints.take("step", {}, run="r", step=number)
+        await take(checkpoints, "step", {}, run="r", step=number)
     sandbox.answers["weigh"] = {"1": 15, "2": 15, "3": 15}
     await checkpoints.weigh()
     sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 40}
-    await checkpoints.take("step", {}, run="r", step=4)
+    await take(checkpoints, "step", {}, run="r", step=4)
     assert kept(checkpoints) == [3, 4]
     sandbox.answers["checkpoint"] = {"taken": True, "reasons": [], "size": 51}
     with pytest.raises(UsageError, match="more than half of the sandbox's memory"):
-        await checkpoints.take("step", {}, run="r", step=5)
+        await take(checkpoints, "step", {}, run="r", step=5)
     assert kept(checkpoints) == [3, 4]
     assert sandbox.discarded == [1, 2, 5]
 
@@ -108,10 +130,10 @@ async def test_what_was_refused_leaves_no_row() -> None:
     reason = {"kind": "threads", "count": 2, "names": ["a\x1b[2Jb", "c"], "stops": True}
     sandbox.answers["checkpoint"] = {"taken": False, "reasons": [reason]}
     with pytest.raises(UsageError, match=r"2 threads are running \(ab, c\)"):
-        await checkpoints.take("step", {})
+        await take(checkpoints, "step", {})
     sandbox.answers["checkpoint"] = SandboxError("It did not answer.")
     with pytest.raises(SandboxError):
-        await checkpoints.take("step", {})
+        await take(checkpoints, "step", {})
     assert checkpoints.rows == ()
     assert sandbox.discarded == [2]
 
@@ -119,24 +141,27 @@ async def test_what_was_refused_leaves_no_row() -> None:
 async def test_a_rewind_that_fails_changes_nothing() -> None:
     """The place in the tree and the steps that count stay; one sentence says what happened."""
     checkpoints, sandbox = table()
-    row = await checkpoints.take("named", {}, name="a")
+    row = await take(checkpoints, "named", {}, name="a")
     checkpoints.step_done("r", 1)
-    left = await checkpoints.take("left", {})
+    await take(checkpoints, "named", {}, name="b")
+    left = await present(checkpoints, row)
     sandbox.answers["rewind"] = SandboxError("its process ended at once")
     with pytest.raises(UsageError, match="The notebook is as it was"):
         await checkpoints.go(row, left)
-    assert checkpoints.here == left.number
+    assert checkpoints.here == 2
     assert checkpoints.progress == {"r": (1,)}
+    assert kept(checkpoints) == [1, 2]
+    assert sandbox.discarded == [left.number]
 
 
 async def test_progress_goes_with_the_state() -> None:
     """Which steps of which run a state holds is known after any walk through the tree."""
     checkpoints, _ = table()
-    row = await checkpoints.take("step", {}, run="r", step=1)
+    row = await take(checkpoints, "step", {}, run="r", step=1)
     for number in (1, 2):
         checkpoints.step_done("r", number)
-    left = await checkpoints.take("left", {})
-    await checkpoints.go(row, left)
+    left = await checkpoints.go(row, await present(checkpoints, row))
+    assert left is not None
     assert checkpoints.progress == {}
     checkpoints.step_done("r", 3)
     await checkpoints.go(left, None)
@@ -148,7 +173,7 @@ async def test_progress_goes_with_the_state() -> None:
 async def test_what_the_sandbox_says_of_others_is_not_heard() -> None:
     """A number that is not in the table, or no number, is lost by nobody; a real one is."""
     checkpoints, _ = table()
-    await checkpoints.take("named", {}, name="a")
+    await take(checkpoints, "named", {}, name="a")
     for number in (7, "1", None, True, [1]):
         checkpoints.lost(number)
     assert kept(checkpoints) == [1]
@@ -162,7 +187,7 @@ async def test_the_table_is_json() -> None:
     checkpoints, sandbox = table()
     files = {"kind": "files", "count": 1, "names": ["log.txt"]}
     sandbox.answers["checkpoint"] = {"taken": True, "reasons": [files, {"kind": "nonsense"}, 7]}
-    await checkpoints.take("named", {"x": "1"}, name="a")
+    await take(checkpoints, "named", {"x": "1"}, name="a")
     (row,) = json.loads(json.dumps(checkpoints.table()))
     assert row["changed"] == ["x"]
     assert row["not_restored"] == [
@@ -174,7 +199,7 @@ async def test_the_table_is_json() -> None:
 async def test_another_sandbox_has_no_past() -> None:
     """When the sandbox ends all are gone, and the tree says so."""
     checkpoints, _ = table()
-    await checkpoints.take("named", {}, name="a")
+    await take(checkpoints, "named", {}, name="a")
     checkpoints.sandbox_ended()
     with pytest.raises(UsageError, match="a sandbox that has ended"):
         checkpoints.find("a")
@@ -185,7 +210,7 @@ async def test_switched_off() -> None:
     """With checkpoints = 0 nothing is asked of the sandbox."""
     checkpoints, sandbox = table(most=0)
     with pytest.raises(UsageError, match="switched off"):
-        await checkpoints.take("named", {})
+        await take(checkpoints, "named", {})
     with pytest.raises(UsageError, match="switched off"):
         checkpoints.find("")
     assert sandbox.orders == []
@@ -203,7 +228,7 @@ async def test_names_of_variables_are_names_and_few() -> None:
     """What a hostile sandbox calls variables is not told."""
     checkpoints, _ = table()
     marks = {"x": "1", "<img src=x>": "1", "y" * 99: "1", **{f"v{n}": "1" for n in range(999)}}
-    row = await checkpoints.take("named", marks, name="a")
+    row = await take(checkpoints, "named", marks, name="a")
     assert row.changed == ("x", *(f"v{n}" for n in range(49)))
 
 

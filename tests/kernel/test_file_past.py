@@ -85,7 +85,7 @@ async def test_files_are_made_unmade_and_written_as_they_were() -> None:
     files.folder["original"] = b"the folder's"
     files.stage("original", "", act="deleted")
     del files.changes["gone"]
-    (told, *rest) = await kept.restore(1)
+    (told, *rest) = await kept.restore(1, 0)
     assert inside.deleted == ["/w/late"]
     assert inside.written == {
         "/w/a": b"then",
@@ -104,7 +104,7 @@ async def test_what_the_user_has_decided_about_is_not_touched() -> None:
     kept.keep(1, {1})
     del files.changes["a"]
     files.decided.add("a")
-    assert await kept.restore(1) == []
+    assert await kept.restore(1, 0) == []
     assert (inside.deleted, inside.written) == ([], {})
 
 
@@ -117,7 +117,7 @@ async def test_what_is_too_large_is_said() -> None:
     files.stage("large", "now")
     files.stage("small", "now")
     inside.failed = ["/w/small"]
-    (told,) = await kept.restore(1)
+    (told,) = await kept.restore(1, 0)
     assert told == "These stay as they are, too large or no plain files: large, small."
 
 
@@ -127,7 +127,7 @@ async def test_nothing_is_claimed_when_nobody_is_inside() -> None:
     kept.keep(1, {1})
     files.stage("late", "now")
     inside.gone = True
-    (told,) = await kept.restore(1)
+    (told,) = await kept.restore(1, 0)
     assert told.endswith("late.")
     assert "as it was then" not in told
 
@@ -139,5 +139,5 @@ async def test_checkpoints_that_are_gone_hold_nothing() -> None:
     kept.keep(1, {1})
     files.stage("a", "later")
     kept.keep(2, {2})
-    assert await kept.restore(1) == []
+    assert await kept.restore(1, 0) == []
     assert inside.written == {}

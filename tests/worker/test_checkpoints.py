@@ -168,12 +168,73 @@ def test_fifty_cycles_leave_nothing_behind(worker: Worker) -> None:
     for number in range(1, 51):
         take(worker, number)
         worker.run("junk = 1")
-        worker.order("rewind", number=number)
-        discard(worker, number)
+        worker.order("rewind", number=number, **({"keep": -number} if number % 2 else {}))
+        discard(worker, number, -number)
     settle(worker, 2)
     assert worker.run(look).result == inside
     assert len(list(supervisor.iterdir())) == outside
     assert worker.run("'junk' in globals()").result == "False"
+
+
+def test_the_kernel_that_is_left_waits_itself(shared: Worker) -> None:
+    """It can be gone back to as often as a checkpoint, and what is done elsewhere does not touch it."""
+    shared.run("path = ['root']; ticks = iter(range(100))")
+    take(shared, 1)
+    shared.run("path.append('left')")
+    shared.order("rewind", number=1, keep=2)
+    assert shared.run("(path, next(ticks))").result == "(['root'], 0)"
+    for keep in (3, 4):
+        shared.order("rewind", number=2, keep=keep)
+        assert shared.run("path.append('on'); (path, next(ticks))").result == (
+            "(['root', 'left', 'on'], 0)"
+        )
+    discard(shared, 1, 2, 3, 4)
+
+
+def test_what_the_kernel_that_is_left_holds_is_let_go(worker: Worker, tmp_path: Path) -> None:
+    """While it waits its programs have ended, its alarm does nothing and its file is not locked."""
+    path = tmp_path / "locked"
+    worker.run(f"import fcntl, os, signal, subprocess; file = open({str(path)!r}, 'w')")
+    lock = "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    take(worker, 1)
+    worker.run(lock)
+    worker.run("children = [subprocess.Popen(['sleep', '61'], process_group=g) for g in (None, 0)]")
+    pids = worker.run("[child.pid for child in children]").result
+    worker.run("!setsid sleep 61 > /dev/null 2>&1 &")
+    worker.run("rings = []; _ = signal.signal(signal.SIGALRM, lambda *_: rings.append(1))")
+    worker.run("_ = signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)")
+    worker.order("rewind", number=1, keep=2)
+    assert worker.run(f"{lock} or 'free'").result == "'free'"
+    alive = f"import time\nwhile any(map(runs, {pids})): time.sleep(0.01)"
+    runs = "def runs(pid):\n    try: return open(f'/proc/{pid}/stat').read().split()[2] != 'Z'\n"
+    worker.run(f"{runs}    except OSError: return False")
+    assert worker.run(alive).reply["status"] == "ok"
+    settle(worker, 3)
+    worker.order("rewind", number=2)
+    rings = worker.run("children[0].poll(); len(rings)").result
+    worker.order("rewind", number=2)
+    assert worker.run("len(rings)").result == rings
+
+
+def test_a_kernel_that_cannot_be_left_goes_on(worker: Worker) -> None:
+    """A thread has begun meanwhile, or the checkpoint ends in this moment: nothing has changed."""
+    before = children(worker)
+    take(worker, 1)
+    (parked,) = settle(worker, 2) - before
+    worker.run("import threading; end = threading.Event(); n = 1")
+    worker.run("thread = threading.Thread(target=end.wait); thread.start()")
+    with pytest.raises(LookupError, match="cannot be kept"):
+        worker.order("rewind", number=1, keep=2)
+    worker.run("end.set(); thread.join(); n += 1")
+    os.kill(parked, signal.SIGSTOP)
+    worker.send({"t": "rewind", "id": "r", "number": 1, "keep": 2})
+    cell = worker.execute("n += 1; n")
+    time.sleep(0.1)
+    os.kill(parked, signal.SIGKILL)
+    answer = worker.until(lambda f: f.type == "answer")[-1]
+    assert answer.head["ok"] is False
+    assert worker.finish(cell).result == "3"
+    take(worker, 2)
 
 
 def test_threads_stop_a_checkpoint(shared: Worker) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from codeact_kernel.kernel.rewind.checkpoints import NONE_YET, Checkpoint, State
+from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, State
+from codeact_kernel.kernel.rewind.checkpoints import NONE_YET
+from codeact_kernel.trace.text import some
 
 _NAMES = 4
 _MIB = 1024 * 1024
@@ -81,9 +83,7 @@ def _item(row: Checkpoint, here: int) -> str:
 def _facts(row: Checkpoint, here: int, quote: str = "") -> Iterator[str]:
     yield time.strftime("%H:%M:%S", time.localtime(row.when))
     if names := row.changed:
-        shown = ", ".join(f"{quote}{name}{quote}" for name in names[:_NAMES])
-        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-        yield f"changed: {shown}{more}"
+        yield f"changed: {some([f'{quote}{name}{quote}' for name in names], _NAMES)}"
     if row.size >= _MIB:
         yield f"{row.size // _MIB} MB"
     if row.state is not State.KEPT:

@@ -15,13 +15,13 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from codeact_kernel.errors import SandboxError, UsageError
 from codeact_kernel.kernel.rewind import obstacles
+from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, State, changed, short
 from codeact_kernel.kernel.rewind.obstacles import Obstacle
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,7 @@ ROWS = 200
 _WEIGH_SECONDS = 2.0
 _QUIET_SECONDS = 1.0
 """Weighing makes each of them run: not while a person or a step waits for a fork."""
-_MARKS = 500
-_CHANGED, _LONGEST = 50, 80
-"""Names of one checkpoint that are told, and characters of one."""
+REFUSED = "There is no checkpoint of this state, because {why}."
 OFF = "Checkpoints are switched off: the setting checkpoints is 0."
 GONE = "{which} is gone: {why}. %agent branches lists what is there."
 UNKNOWN = "There is no checkpoint {which!r}. %agent branches lists what is there."
@@ -43,51 +41,23 @@ TOO_LARGE = (
 )
 NOTHING_TO_REDO = "Nothing was taken back, so there is nothing to redo."
 
-Progress = Mapping[str, tuple[int, ...]]
-"""By run: the steps whose effects are a part of the state."""
-
-
-class State(StrEnum):
-    """Whether one can go back to it."""
-
-    KEPT = "kept"
-    DROPPED = "given up for newer ones"
-    HEAVY = "given up because checkpoints took too much memory"
-    LOST = "its process has ended"
-    PAST = "it was in a sandbox that has ended"
+Look = Callable[[], Awaitable[Mapping[str, str]]]
+"""Marks of all variables, as they are now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """One state. `kind`: step (before that step of that run), named (by the user), left (by going
-    elsewhere). `parent` is the number it came from, 0 for none; `changed` are the variables that
-    differ from there. `size` is the memory it holds in bytes, `when` seconds since the epoch."""
+class Present:
+    """The present state, which can be kept under `number` when it is left."""
 
     number: int
-    kind: str
-    parent: int
-    name: str = ""
-    run: str = ""
-    step: int = 0
-    when: float = 0.0
-    marks: Mapping[str, int] = field(default_factory=dict)
-    changed: tuple[str, ...] = ()
-    obstacles: tuple[Obstacle, ...] = ()
-    progress: Progress = field(default_factory=dict)
-    size: int = 0
-    state: State = State.KEPT
-
-    @property
-    def title(self) -> str:
-        """What a person calls it."""
-        if self.name:
-            return self.name
-        return f"before step {self.step}" if self.kind == "step" else "the state that was left"
+    marks: Mapping[str, int]
+    obstacles: tuple[Obstacle, ...]
 
 
 class Sandbox(Protocol):
     """What is needed of the link."""
 
+    async def query(self, name: str, arguments: Mapping[str, Any]) -> Any: ...
     async def order(self, kind: str, **head: Any) -> Any: ...
     def send(self, head: dict[str, Any]) -> None: ...
 
@@ -131,25 +101,7 @@ class Checkpoints:
 
     def table(self) -> list[dict[str, Any]]:
         """The rows as JSON, for a panel; `here` marks the one that the present state came from."""
-        return [
-            {
-                "number": row.number,
-                "kind": row.kind,
-                "title": row.title,
-                "name": row.name,
-                "parent": row.parent,
-                "run": row.run,
-                "step": row.step,
-                "when": row.when,
-                "changed": list(row.changed),
-                "not_restored": [str(each) for each in row.obstacles],
-                "size": row.size,
-                "kept": row.state is State.KEPT,
-                "why_gone": "" if row.state is State.KEPT else str(row.state),
-                "here": row.number == self.here,
-            }
-            for row in self._rows.values()
-        ]
+        return [{**row.to_json(), "here": row.number == self.here} for row in self.rows]
 
     def step_done(self, run: str, number: int) -> None:
         """The code of this step has run: its effects are a part of the state."""
@@ -157,63 +109,69 @@ class Checkpoints:
 
     # -- making one -------------------------------------------------------------------------
 
-    async def take(
-        self,
-        kind: str,
-        marks: Mapping[str, str],
-        *,
-        name: str = "",
-        run: str = "",
-        step: int = 0,
-        spare: int = 0,
-    ) -> Checkpoint:
-        """A checkpoint of what is now; for it, one that is not `spare` may have to go.
-
-        Raises UsageError, SandboxError with the sentence why there is none.
-        """
+    def reserve(self) -> int:
+        """The number of the next one, for `take` or `present`. Raises UsageError: there are none."""
         if not self.on:
             raise UsageError(OFF)
-        number = next(self._numbers)
+        return next(self._numbers)
+
+    async def take(
+        self, number: int, kind: str, look: Look, *, name: str = "", run: str = "", step: int = 0
+    ) -> Checkpoint:
+        """A checkpoint of what is now. Raises UsageError, SandboxError with the sentence why not."""
         try:
-            answer = await self._link.order("checkpoint", number=number)
+            order = self._link.order("checkpoint", number=number)
+            marks, told = await asyncio.gather(look(), order)  # sent in this order, at once
+            found = self._found(told, "taken")
         except (SandboxError, asyncio.CancelledError):
             self._discard(number)  # it may still come
             raise
-        given = answer if isinstance(answer, dict) else {}
-        found = obstacles.read(given.get("reasons"))
-        if given.get("taken") is not True:
-            why = obstacles.sentence(each for each in found if each.stops) or "it was refused"
-            raise UsageError(f"There is no checkpoint of this state, because {why}.")
-        size = given.get("size")
-        if not self._make_room(2 * size if type(size) is int else 0, spare):
+        if not self._make_room(told, 0):
             self._discard(number)
             raise UsageError(TOO_LARGE)
-        parent = self._rows.get(self.here)
-        short = {mark[0]: hash(mark[1]) for mark in itertools.islice(marks.items(), _MARKS)}
-        row = Checkpoint(
-            number=number,
-            kind=kind,
-            parent=self.here,
-            name=name,
-            run=run,
-            step=step,
-            when=time.time(),
-            marks=short,
-            changed=changed(parent.marks if parent else {}, short),
-            obstacles=found,
-            progress=dict(self.progress),
-        )
-        self._rows[number] = row
+        present = Present(number=number, marks=short(marks), obstacles=found)
+        row = self._enter(present, kind, name=name, run=run, step=step)
         self.here = number
-        self._thin(spare)
-        self._weigh_soon()
+        self._thin(0)
         return row
 
-    def withdraw(self, row: Checkpoint) -> None:
-        """The newest one was not wanted after all."""
-        if self._rows.pop(row.number, None) is not None:
-            self._discard(row.number)
-            self.here = row.parent
+    async def present(self, number: int, look: Look, target: Checkpoint) -> Present:
+        """What is now, before it is left for `target`; for it, others may have to go.
+
+        Raises UsageError, SandboxError with the sentence why it cannot be kept.
+        """
+        question = self._link.query("obstacles", {})
+        marks, told = await asyncio.gather(look(), question)
+        found = self._found(told, "ok")
+        if not self._make_room(told, target.number):
+            raise UsageError(TOO_LARGE)
+        return Present(number=number, marks=short(marks), obstacles=found)
+
+    def _found(self, told: Any, fine: str) -> tuple[Obstacle, ...]:
+        """What the sandbox says about a state, `fine` that it can be kept. Raises UsageError."""
+        given = told if isinstance(told, dict) else {}
+        found = obstacles.read(given.get("reasons"))
+        if given.get(fine) is not True:
+            why = obstacles.sentence(each for each in found if each.stops) or "it was refused"
+            raise UsageError(REFUSED.format(why=why))
+        return found
+
+    def _enter(self, present: Present, kind: str, **more: Any) -> Checkpoint:
+        parent = self._rows.get(self.here)
+        row = Checkpoint(
+            number=present.number,
+            kind=kind,
+            parent=self.here,
+            when=time.time(),
+            marks=present.marks,
+            changed=changed(parent.marks if parent else {}, present.marks),
+            obstacles=present.obstacles,
+            progress=dict(self.progress),
+            **more,
+        )
+        self._rows[row.number] = row
+        self._weigh_soon()
+        return row
 
     def find(self, which: str) -> Checkpoint:
         """By number or name, "" for the newest that is kept. Raises UsageError."""
@@ -244,19 +202,25 @@ class Checkpoints:
 
     # -- going back -------------------------------------------------------------------------
 
-    async def go(self, row: Checkpoint, left: Checkpoint | None) -> None:
-        """The state is that of `row` from here on; `left` is the present one, parked before, if it
-        could be. Raises UsageError, SandboxError; then nothing has changed."""
+    async def go(self, row: Checkpoint, present: Present | None) -> Checkpoint | None:
+        """The state is that of `row` from here on; the present one is kept, and returned, if it can
+        be. Raises UsageError; then nothing has changed."""
+        keep = {"keep": present.number} if present is not None else {}
         try:
-            await self._link.order("rewind", number=row.number)
+            await self._link.order("rewind", number=row.number, **keep)
         except SandboxError as error:
+            if present is not None:
+                self._discard(present.number)  # it may still come
             raise UsageError(
                 f"Checkpoint {row.number} ({row.title}) could not be woken: {error}. "
                 "The notebook is as it was."
             ) from None
+        left = self._enter(present, "left") if present is not None else None
         self.here = row.number
         self.progress = dict(row.progress)
         self._left = left.number if left is not None else 0
+        self._thin(row.number)
+        return left
 
     # -- what becomes of them ---------------------------------------------------------------
 
@@ -282,8 +246,10 @@ class Checkpoints:
             if self._rows[number].state is not State.KEPT:
                 del self._rows[number]
 
-    def _make_room(self, needed: int, spare: int) -> bool:
-        """Give up old ones for so many bytes; False: even without them it is too much."""
+    def _make_room(self, told: Mapping[str, Any], spare: int) -> bool:
+        """Give up old ones for twice the size that is told; False: even so it is too much."""
+        size = told.get("size")
+        needed = 2 * size if type(size) is int else 0
         if needed > self._memory:
             return False
         kept = [row for row in self.rows if row.state is State.KEPT]
@@ -331,14 +297,3 @@ class Checkpoints:
         kept = [row for row in self.rows if row.state is State.KEPT]
         while kept and sum(row.size for row in kept) > self._budget:
             kept.remove(self._give_up(kept, State.HEAVY))
-
-
-def changed(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
-    """Names of variables that are new, other or gone, as far as their marks tell; not too many."""
-    every = dict.fromkeys((*before, *now))
-    found = (name for name in every if before.get(name) != now.get(name))
-    return tuple(itertools.islice((name for name in found if _is_plain(name)), _CHANGED))
-
-
-def _is_plain(name: str) -> bool:
-    return name.isidentifier() and len(name) <= _LONGEST

@@ -21,6 +21,7 @@ from codeact_kernel.errors import SandboxError
 from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.sandbox.staging import diff
 from codeact_kernel.sandbox.staging.layer import Change, Entry
+from codeact_kernel.trace.text import some
 
 BUDGET = 64 * 1024 * 1024
 """Bytes of all contents together."""
@@ -75,9 +76,12 @@ class FilePast:
                 self._contents[key] = data
                 room -= len(data)
 
-    async def restore(self, number: int) -> list[str]:
-        """Put files back as they were at this checkpoint; what to tell the user, mostly nothing."""
-        if number not in self._then:
+    async def restore(self, number: int, left: int) -> list[str]:
+        """Put files back as they were at this checkpoint; what to tell the user, mostly nothing.
+
+        `left` is the checkpoint of the state that was left a moment ago, 0 when there is none.
+        """
+        if number not in self._then or self._then[number] == self._then.get(left):
             return []
         plan = await asyncio.to_thread(self._plan, number)
         if not plan.paths and not plan.stays:
@@ -154,6 +158,4 @@ def _told(back: list[str], stays: list[str], failed: Collection[str]) -> Iterato
 
 
 def _names(paths: Collection[str]) -> str:
-    shown = ", ".join(diff.shown(path) for path in sorted(paths)[:_SHOWN])
-    more = len(paths) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return some([diff.shown(path) for path in sorted(paths)], _SHOWN)

@@ -11,8 +11,9 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from codeact_kernel.agent import prompt
@@ -24,17 +25,13 @@ from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.requests import Request, Requests
 from codeact_kernel.kernel.rewind import branches, obstacles
-from codeact_kernel.kernel.rewind.checkpoints import (
-    Checkpoint,
-    Checkpoints,
-    Progress,
-    State,
-    changed,
-)
+from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, Progress, State, changed
+from codeact_kernel.kernel.rewind.checkpoints import Checkpoints, Present
 from codeact_kernel.kernel.rewind.file_past import FilePast
 from codeact_kernel.kernel.run.surroundings import surroundings_of
 from codeact_kernel.trace.events import Event, Rewound
 from codeact_kernel.trace.markdown import harmless_markdown
+from codeact_kernel.trace.text import some
 from codeact_kernel.trace.values import Rewind
 
 log = logging.getLogger(__name__)
@@ -73,8 +70,11 @@ class StepKeeper:
         if not self._checkpoints.on:
             return
         try:
-            row = await self._checkpoints.take("step", marks, run=self._run, step=number)
-            await asyncio.to_thread(self._past.keep, row.number, self._checkpoints.kept)
+            new = self._checkpoints.reserve()
+            async with _beside(lambda: self._past.keep(new, self._checkpoints.kept)):
+                await self._checkpoints.take(
+                    new, "step", lambda: _known(marks), run=self._run, step=number
+                )
         except UsageError as error:
             if str(error) not in self._noted:
                 self._noted.add(str(error))
@@ -117,6 +117,14 @@ class Rewinding:
             if known and row.number not in self._then and row.state is State.KEPT:
                 before = kept.conversation.before(row.step)
                 self._then[row.number] = replace(kept, conversation=before)
+        self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Of what cannot be gone to any more nothing needs to be known."""
+        alive = self.checkpoints.kept
+        self._then = {each: then for each, then in self._then.items() if each in alive}
+        runs = {kept.run for kept in (self.kept, *self._then.values()) if kept is not None}
+        self._taken = {run: steps for run, steps in self._taken.items() if run in runs}
 
     def sandbox_changed(self) -> None:
         """Another sandbox has no checkpoints; what the agent did can be continued all the same."""
@@ -144,7 +152,11 @@ class Rewinding:
 
     async def keep(self, name: str) -> str:
         """A checkpoint by the user; what to tell them."""
-        row = await self._take("named", name or f"kept-{len(self.checkpoints.rows) + 1}")
+        number = self.checkpoints.reserve()
+        name = name or f"kept-{number}"
+        async with _beside(lambda: self._keep_files(number)):
+            row = await self.checkpoints.take(number, "named", self._look, name=name)
+        self._remember(row)
         lines = [f"Checkpoint {row.number} ({row.title}) keeps the state of the notebook."]
         if row.obstacles:
             lines.append(f"It does not keep all: {obstacles.sentence(row.obstacles)}.")
@@ -154,46 +166,49 @@ class Rewinding:
         self, row: Checkpoint, emit: Callable[[Event], None], *, force: bool, how: str
     ) -> str:
         """Take the notebook to that state; what to tell the user. Raises UsageError."""
-        left, cannot = await self._leave(row)
-        doubts = list(_doubts(row, left, cannot))
+        present, cannot = await self._present(row)
+        doubts = list(_doubts(row, present, cannot))
         if doubts and not force:
-            if left is not None:
-                self.checkpoints.withdraw(left)
             raise UsageError(NOT_ALL.format(what=" ".join(doubts), how=how))
         unanswered = list(self._requests.pending.values())
         before = dict(self.checkpoints.progress)
-        await self.checkpoints.go(row, left)
+        left = await self.checkpoints.go(row, present)
+        if left is not None:
+            self._remember(left)
         self._give_up(unanswered)
         self._recall(row)
         for event in self._rewound(before, row):
             emit(event)
-        files = await self.past.restore(row.number)
+        files = await self.past.restore(row.number, left.number if left is not None else 0)
         undo = REDO.format(number=left.number) if left is not None else ""
         told = (*_told(row, left, doubts), *files, OTHER_FILES if files else FILES, undo)
         return "\n".join(line for line in told if line)
 
-    async def _leave(self, row: Checkpoint) -> tuple[Checkpoint | None, str]:
-        """The present state as a checkpoint, or why there is none."""
+    async def _present(self, target: Checkpoint) -> tuple[Present | None, str]:
+        """The present state, to be kept when it is left, or why it cannot be."""
         try:
-            return await self._take("left", "", spare=row.number), ""
+            number = self.checkpoints.reserve()
+            async with _beside(lambda: self._keep_files(number)):
+                return await self.checkpoints.present(number, self._look, target), ""
         except (UsageError, SandboxError) as error:
             return None, str(error)
 
-    async def _take(self, kind: str, name: str, spare: int = 0) -> Checkpoint:
-        if not self.checkpoints.on:
-            return await self.checkpoints.take(kind, {})  # says that they are off
+    async def _look(self) -> Mapping[str, str]:
         around = surroundings_of(await self._link.query("surroundings", {}))
-        marks = {each: variable.mark for each, variable in around.variables.items()}
-        await asyncio.to_thread(lambda: self._files.put(self._files.between_cells()))
-        row = await self.checkpoints.take(kind, marks, name=name, spare=spare)
-        await asyncio.to_thread(self.past.keep, row.number, self.checkpoints.kept)
+        return {each: variable.mark for each, variable in around.variables.items()}
+
+    def _keep_files(self, number: int) -> None:
+        """What is staged now. Slow."""
+        self._files.put(self._files.between_cells())
+        self.past.keep(number, self.checkpoints.kept)
+
+    def _remember(self, row: Checkpoint) -> None:
+        """The run that can be continued at this checkpoint of the present state."""
         kept = self.kept
         if kept is not None:
             kept = replace(kept, conversation=kept.conversation.before())
-        alive = self.checkpoints.kept
-        self._then = {each: then for each, then in self._then.items() if each in alive}
         self._then[row.number] = kept
-        return row
+        self._forget_gone()
 
     def _give_up(self, unanswered: Iterable[Request]) -> None:
         """Who asked the kernel that is no more is answered here."""
@@ -225,14 +240,28 @@ class Rewinding:
                 yield Rewound(run=run, rewind=Rewind(taken=taken, kept=now.get(run, ()), to=to))
 
 
-def _doubts(row: Checkpoint, left: Checkpoint | None, cannot: str) -> Iterator[str]:
+@contextlib.asynccontextmanager
+async def _beside(work: Callable[[], None]) -> AsyncIterator[None]:
+    """Have a thread do `work` meanwhile."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        yield
+    finally:
+        await working
+
+
+async def _known(marks: Mapping[str, str]) -> Mapping[str, str]:
+    return marks
+
+
+def _doubts(row: Checkpoint, present: Present | None, cannot: str) -> Iterator[str]:
     """What of either state would not be as it was, a sentence each."""
     if row.obstacles:
         yield f"Checkpoint {row.number} cannot restore all: {obstacles.sentence(row.obstacles)}."
-    if left is None:
+    if present is None:
         yield f"The present state cannot be kept, so going back could not be undone. {cannot}"
-    elif left.obstacles:
-        yield f"Of the present state not all can be kept: {obstacles.sentence(left.obstacles)}."
+    elif present.obstacles:
+        yield f"Of the present state not all can be kept: {obstacles.sentence(present.obstacles)}."
 
 
 def _told(row: Checkpoint, left: Checkpoint | None, doubts: Iterable[str]) -> Iterator[str]:
@@ -240,6 +269,5 @@ def _told(row: Checkpoint, left: Checkpoint | None, doubts: Iterable[str]) -> It
     if left is not None:
         names = changed(left.marks, row.marks)
         if names:
-            more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-            yield f"Other than before: {', '.join(names[:_NAMES])}{more}."
+            yield f"Other than before: {some(names, _NAMES)}."
     yield from doubts
