@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from codeact_kernel.worker import process, tether
 from codeact_kernel.worker.forking import fork_apart, wait_for
-from codeact_kernel.worker.parked import Parked
+from codeact_kernel.worker.parked import Parked, Shared
 from codeact_kernel.worker.place import Place
 
 
@@ -34,6 +34,7 @@ class Forks:
         """
         line = socket.socket(fileno=self._line_for(number))
         try:
+            shared = Shared(self._place)
             between = fork_apart(self._place.supervisor, line)
             if between:
                 say()
@@ -42,17 +43,19 @@ class Forks:
             with _or_end():
                 leave()
                 os.dup2(line.fileno(), self._place.tether, inheritable=False)
-                Parked(self._place, self._line).wait()
+                Parked(self._place, self._line, shared).wait()
             return True
         finally:
             line.close()
 
-    def stand_aside(self, number: int, leave: Callable[[], None]) -> bool:
-        """Wait for the supervisor's word: another kernel takes over, or none does after all.
+    def stand_aside(self, number: int, leave: Callable[[], None], say: Callable[[], None]) -> bool:
+        """`say` so, and wait for the supervisor's word: another kernel takes over, or none does.
 
         False: go on. True in a copy of this process, when and each time that is woken; the process
         itself calls `leave` and waits from then on.
         """
+        shared = Shared(self._place)
+        say()
         while True:
             order = tether.next_order(self._line)
             for fd in order.fds:
@@ -66,9 +69,7 @@ class Forks:
         with _or_end():
             leave()
             process.leave_group(self._place.supervisor)
-            parked = Parked(self._place, self._line)
-            parked.drop_locks()
-            parked.wait()
+            Parked(self._place, self._line, shared).wait()
         return True
 
     def forget(self, number: int) -> None:

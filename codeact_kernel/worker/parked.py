@@ -22,22 +22,26 @@ from codeact_kernel.worker.place import Place
 
 
 class Parked:
-    """This process, at a place that it has let go of; `line` is its tether, at the place's number."""
+    """This process, at a place that it lets go of; `line` is its tether, at the place's number.
 
-    def __init__(self, place: Place, line: socket.socket) -> None:
+    `shared` is what it has in common with other processes, looked at before any of them went on.
+    """
+
+    def __init__(self, place: Place, line: socket.socket, shared: Shared) -> None:
         self._place = place
         self._line = line
-        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-        self._shared = _Shared(place)
-        process.hide()
-        self._shared.connect(link=None, stdout=None, stderr=None)
-
-    def drop_locks(self) -> None:
-        """Locks of files belong to a process: who wakes could never have those of one that waits."""
-        self._shared.unlock_files()
+        self._shared = shared
 
     def wait(self) -> None:
         """Until this is a copy that is the live kernel now. Ends with the supervisor."""
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        process.hide()
+        self._shared.connect(link=None, stdout=None, stderr=None)
+        self._shared.unlock_files()
+        self._wait_for_wake()
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
+    def _wait_for_wake(self) -> None:
         tether.report(self._line, "parked")
         while True:
             order = tether.next_order(self._line)
@@ -73,11 +77,13 @@ class Parked:
         for fd in fds:
             os.close(fd)
         tether.report(self._line, "awake")
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
 
-class _Shared:
-    """What a copy has in common with the process it was made from, and should not: see `connect`."""
+class Shared:
+    """What a copy has in common with the process it was made from, and should not: see `connect`.
+
+    Made before the copy is: who goes on moves positions in files for both.
+    """
 
     def __init__(self, place: Place) -> None:
         self._link = place.link
@@ -102,7 +108,8 @@ class _Shared:
                 os.lseek(fd, offset, os.SEEK_SET)
 
     def unlock_files(self) -> None:
-        """Give up this process's locks; those that belong to the open file are shared by all forks."""
+        """Give up this process's locks: who wakes could never have those of one that waits. Locks
+        that belong to an open file are shared by all forks, like its position."""
         for fd in self._offsets:
             with contextlib.suppress(OSError):
                 fcntl.lockf(fd, fcntl.LOCK_UN)

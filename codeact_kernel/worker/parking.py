@@ -60,10 +60,12 @@ class Parking:
         """A `leave` frame: the same, but this process itself is to wait from then on."""
         told = await self._when_nothing_is_under_way()
         if told["ok"]:
-            self._order = lambda: self._forks.stand_aside(number, self._rest)
+            self._order = lambda: self._forks.stand_aside(
+                number, self._rest, lambda: self._say("leaves", number, told)
+            )
             self._loop.stop()
-        self._say("leaves", number, told)
-        if not told["ok"]:
+        else:
+            self._say("leaves", number, told)
             self._kernel.intake.go_on()
 
     async def _when_nothing_is_under_way(self) -> dict[str, Any]:

@@ -322,6 +322,20 @@ def test_position_in_a_file_goes_back(shared: Worker, tmp_path: Path) -> None:
     discard(shared, 1)
 
 
+def test_a_copy_that_comes_late_keeps_what_was(worker: Worker, tmp_path: Path) -> None:
+    """The kernel may go on before its copy has come to its place, and read on in a shared file."""
+    path = tmp_path / "numbers.txt"
+    path.write_text("".join(f"{n}\n" for n in range(9)))
+    worker.run(f"import os, time; numbers = open({str(path)!r}, 'rb', buffering=0)")
+    worker.run("os.register_at_fork(after_in_child=lambda: time.sleep(0.2))")
+    take(worker, 1)
+    for keep in (2, 3):
+        assert worker.run("numbers.read(4)").result == "b'0\\n1\\n'"
+        worker.order("rewind", number=1, keep=keep)
+    worker.order("rewind", number=2)
+    assert worker.run("numbers.read(2)").result == "b'2\\n'"
+
+
 def test_a_running_cell_stops_a_checkpoint(shared: Worker) -> None:
     """While a cell waits there is none; the cell does not notice."""
     cell = shared.execute("import asyncio\nawait asyncio.sleep(3)\n'done'")
