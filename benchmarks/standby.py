@@ -15,12 +15,13 @@ from codeact_kernel.sandbox.usage import tree
 
 IMPORTS = "import numpy, pandas, matplotlib; 1 + 1"
 _STEADY = 20
-"""Looks, a tenth of a second apart, at which there are just twice the processes below: its imports are done."""
+"""Looks, a tenth of a second apart, at which there are twice the processes below, and the one that waits
+to mount the folder: its imports are done."""
 
 
 def rows(quick: bool) -> Iterator[Figure]:
     """One row. Before each sample a sandbox stands by again."""
-    os.environ.update(CODEACT_STANDBY="true", CODEACT_WORKSPACE_MODE="rw")  # in cow there is none
+    os.environ["CODEACT_STANDBY"] = "true"
     with ready(OURS) as kernel:
         alone = len(tree(kernel.pid))
         ours = []
@@ -29,7 +30,6 @@ def rows(quick: bool) -> Iterator[Figure]:
             kernel.finish("import os; os._exit(1)")
             ours.append(kernel.execute(IMPORTS).seconds * 1000)
     os.environ["CODEACT_STANDBY"] = "false"
-    del os.environ["CODEACT_WORKSPACE_MODE"]
     peer = [_new_peer() * 1000 for _ in range(1 if quick else 3)]
     yield Figure(name="standby → result with libraries", ours=ours, peer=peer, budget=25, unit="ms")
 
@@ -39,7 +39,7 @@ def _wait_for_another(pid: int, alone: int) -> None:
     while steady < _STEADY:
         if time.monotonic() > end:
             raise TimeoutError(f"no sandbox stood by within {TIMEOUT} s")
-        steady = steady + 1 if len(tree(pid)) == 2 * alone - 1 else 0
+        steady = steady + 1 if len(tree(pid)) == 2 * alone else 0
         time.sleep(0.1)
 
 

@@ -77,14 +77,15 @@ def run(
         if not is_first:
             await asyncio.to_thread(files.between_sandboxes)
         waiting = first.pop() if is_first and first else None
-        spare = standby.take() if standby is not None and not is_first else None
-        if spare is not None:
-            sandbox = spare
-        elif network is None:
+        if standby is not None and not is_first:
+            waiting = await standby.take()
+        if network is None:
             sandbox = await launch(policy, config, waiting)
         else:
             sandbox = await launch(policy, config, waiting, told=network.told, spent=network.spent)
             network.flush = sandbox.flush_network
+        if standby is not None:
+            standby.follow(sandbox.kind)
         files.sandbox_has(sandbox.report.workspace)
         isolation.sandbox_has(sandbox.grade, sandbox.report)
         return sandbox

@@ -21,21 +21,23 @@ SELFTEST_SECONDS = 20.0
 _CHUNK = 1 << 20
 
 
-async def first_frames(spawned: Spawned, decoder: Decoder) -> list[Frame]:
-    """The self-test, and what came with it. Raises SandboxRefused with the reason as a clause."""
+async def first_frames(
+    spawned: Spawned, decoder: Decoder, seconds: float = SELFTEST_SECONDS
+) -> list[Frame]:
+    """The self-test, or that it is warm, and what came with it. Raises SandboxRefused with the reason as a clause."""
     loop = asyncio.get_running_loop()
     spawned.socket.setblocking(False)
-    deadline = time.monotonic() + SELFTEST_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         left = deadline - time.monotonic()
         try:
             data = await asyncio.wait_for(loop.sock_recv(spawned.socket, _CHUNK), left)
         except TimeoutError:
-            raise SandboxRefused(f"no self-test within {SELFTEST_SECONDS:g} s") from None
+            raise SandboxRefused(f"it said nothing within {seconds:g} s") from None
         except OSError:
             data = b""
         if not data:
-            raise SandboxRefused(spawned.last_words() or "it ended before its self-test")
+            raise SandboxRefused(spawned.last_words() or "it ended before it said anything")
         try:
             if frames := list(decoder.feed(data)):
                 return frames
@@ -50,6 +52,8 @@ def read_selftest(frame: Frame, spawned: Spawned) -> Report:
     report = reports.read(frame.parts[0], spawned.backend, spawned.notes, spawned.memory_guard)
     if unmet := reports.verify(report, spawned.policy):
         raise SandboxRefused("; ".join(unmet))
+    if spawned.bell is not None and report.staging not in ("", "done"):
+        raise SandboxRefused(f"what code writes could not be staged any more ({report.staging})")
     return report
 
 

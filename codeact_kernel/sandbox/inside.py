@@ -5,6 +5,8 @@
 Rule: standard library only. The order is fixed: control group, descriptors, guardian, owners, privileges, limits,
 environment, Landlock, seccomp, self-test, and only then the environment's packages and the worker,
 in this same process. A layer that fails ends it: exit code 70 and one line on stderr.
+Of one that is to stand by something is left for later (`late.py`): the worker does its imports, and
+before any code runs in it that is done.
 
 ORDERS is a JSON object, made in `plan.py`.
 """
@@ -19,7 +21,11 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codeact_kernel.sandbox.late import Late
+    from codeact_kernel.sandbox.layers.mounter import Mounter
 
 FAILED = 70
 _AHEAD = ("dataclasses", "inspect", "logging", "pathlib", "selectors", "subprocess", "traceback")
@@ -33,17 +39,20 @@ def main() -> None:
         joining = _begin_to_join(orders["doors"])
         _import_ahead(orders["module"])
         orders["grouped"] = _has_joined(joining)
-        _close_all_but(wire, orders["doorway"])
+        _close_all_but(wire, orders["doorway"], orders["bell"])
         _forget_orders()
         if orders["guard"]:
             _guard()
-        abi = _build_walls(orders) if orders["walls"] else _no_walls(orders)
-        _report(wire, orders, abi)
+        late = None
+        if orders["bell"] is None:
+            _report(wire, orders, _build_walls(orders) if orders["walls"] else _no_walls(orders))
+        else:
+            late = _put_off(wire, orders)
     except Exception as error:  # noqa: BLE001 - whatever it was, no code may run now
         sys.stderr.write(f"sandbox: {type(error).__name__}: {error}\n")
         raise SystemExit(FAILED) from None
     if orders["module"]:
-        _become(orders["module"], wire, orders)
+        _become(orders["module"], wire, orders, late)
 
 
 def _begin_to_join(doors: list[int]) -> int | None:
@@ -85,29 +94,80 @@ def _guard() -> None:
 
 def _build_walls(orders: Mapping[str, Any]) -> int:
     """Every layer; the Landlock version in force."""
-    from codeact_kernel.sandbox.layers import capabilities, idmap, landlock, rlimits, seccomp
+    from codeact_kernel.sandbox.layers import landlock, overlay
 
     ports, families = _way_out(orders["doorway"])
-    if orders["count_tasks"]:
-        orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
+    _swap_owners(orders)
+    if orders["stage"]:
+        # Where it cannot be had the workspace stays read-only, and the report says so.
+        overlay.keep_mounts_apart(orders["stage"])
+        overlay.note(orders["look"], orders["stage"]["path"], overlay.stage(orders["stage"]))
+    _step_down(orders)
+    abi = landlock.restrict(orders["grants"], ports)
+    _filter_calls(orders, families)
+    return abi
+
+
+def _put_off(wire: int, orders: dict[str, Any]) -> Late:
+    """Every layer that can be had before the sandbox is taken; what is left to do then."""
+    from codeact_kernel.sandbox import selftest
+    from codeact_kernel.sandbox.late import Late
+    from codeact_kernel.sandbox.layers import landlock
+    from codeact_kernel.sandbox.layers.mounter import leave_behind
+
+    bell: int = orders["bell"]
+    mounter: Mounter | None = None
+    ports, families = _way_out(orders["doorway"])
+    if orders["walls"]:
+        _swap_owners(orders)
+        if orders["stage"]:
+            mounter = leave_behind(orders["stage"], bell)
+        _step_down(orders)
+        if mounter is not None:
+            landlock.restrict_all_but_files(ports)
+        else:
+            # Which process will be the one that runs code is not known yet; it narrows this.
+            grants = [
+                ("/proc" if path == "/proc/self" else path, k) for path, k in orders["grants"]
+            ]
+            landlock.restrict(grants, ports)
+        _filter_calls(orders, families)
+    else:
+        _no_walls(orders)
+    legacy = selftest.legacy(but={bell} if mounter is None else {mounter.word, mounter.end})
+    return Late(wire=wire, bell=bell, mounter=mounter, orders=orders, ports=ports, legacy=legacy)
+
+
+def _swap_owners(orders: Mapping[str, Any]) -> None:
+    from codeact_kernel.sandbox.layers import idmap
+
     for path, uid, gid in orders["swap_owner"]:
         try:
             idmap.swap_owner(path, (uid, gid), orders["uid"])
         except OSError as error:
             # Not fatal: the folder is then as it is, and the self-test says what that means.
             sys.stderr.write(f"sandbox: owners of {path} cannot be mapped: {error}\n")
-    if orders["stage"]:
-        _stage(orders)
+
+
+def _step_down(orders: Mapping[str, Any]) -> None:
+    """Privileges, limits, environment: from here on as the user the code will run as."""
+    from codeact_kernel.sandbox.layers import capabilities, rlimits
+
+    if orders["count_tasks"]:
+        orders["limits"]["NPROC"] += rlimits.tasks_of(os.getuid())
     capabilities.drop(orders["uid"])
     capabilities.die_with_parent()
     rlimits.restrict(orders["limits"])
     _set_scene(orders)
-    abi = landlock.restrict(_grants(orders), ports)
+
+
+def _filter_calls(orders: Mapping[str, Any], families: tuple[int, ...]) -> None:
+    from codeact_kernel.sandbox.layers import seccomp
+
     if orders["shared"]:
         seccomp.restrict_shared()
     # Memory behind a descriptor is nobody's: only a control group counts it.
     seccomp.restrict(families, absent=() if orders["grouped"] else ("memfd_create",))
-    return abi
 
 
 def _way_out(doorway: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -118,28 +178,6 @@ def _way_out(doorway: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
     doorways.hand_out(doorway)
     return (doorways.PORT,), doorways.FAMILIES
-
-
-def _stage(orders: Mapping[str, Any]) -> None:
-    """The workspace as a copy; where that cannot be had it stays read-only, and the report says so."""
-    from codeact_kernel.sandbox.layers import overlay
-
-    look = orders["look"]
-    look["staging"] = overlay.stage(orders["stage"])
-    if look["staging"] == "done":
-        # A copy has other numbers; the folder below it was compared.
-        ours = orders["stage"]["path"]
-        look["marks"] = {
-            path: mark
-            for path, mark in look["marks"].items()
-            if path != ours and not path.startswith(f"{ours}/")
-        }
-
-
-def _grants(orders: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rules are about files, not names: /proc/self has to be the folder it stands for now."""
-    ours = f"/proc/{os.getpid()}"
-    return [(ours if path == "/proc/self" else path, kind) for path, kind in orders["grants"]]
 
 
 def _no_walls(orders: Mapping[str, Any]) -> int:
@@ -161,7 +199,8 @@ def _set_scene(orders: Mapping[str, Any]) -> None:
     for link, target in orders["links"].items():
         os.symlink(target, link)
     try:
-        os.chdir(orders["cwd"])
+        # What a sandbox that stands by has there now is covered when it is taken.
+        os.chdir(orders["cwd"] if orders["bell"] is None else orders["look"]["scratch"])
     except PermissionError:
         os.chdir(orders["look"]["scratch"])
 
@@ -193,7 +232,7 @@ def _report(wire: int, orders: Mapping[str, Any], abi: int) -> None:
         stream.detach()
 
 
-def _become(module: str, wire: int, orders: Mapping[str, Any]) -> None:
+def _become(module: str, wire: int, orders: Mapping[str, Any], late: Late | None) -> None:
     """Find the environment's packages, then be the worker."""
     import site
 
@@ -204,7 +243,7 @@ def _become(module: str, wire: int, orders: Mapping[str, Any]) -> None:
         site.addsitedir(folder)
     sys.path += [path for path in orders["path"] if path not in sys.path]
     sys.argv = [module, str(wire), json.dumps(orders["config"])]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    runpy.run_module(module, {"late": late}, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ def orders(
         "limits": list(limits(plan.policy)),
         "tmp": tmp,
         "proxy": None if plan.policy.egress is None else _proxy()[1],
+        "ours": [],
     }
     return {
         "package": os.path.dirname(visibles.package_folder()),

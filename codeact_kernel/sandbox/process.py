@@ -22,7 +22,7 @@ from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.sandbox.gauges import Reading
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.report import Report
-from codeact_kernel.sandbox.spawn import WORKER, Spawned, spawn
+from codeact_kernel.sandbox.spawn import WORKER, Kind, Spawned, spawn
 from codeact_kernel.sandbox.watched import watch
 from codeact_kernel.wire import BadFrame, Bytes, Decoder, Frame, encode
 
@@ -53,7 +53,8 @@ async def launch(
 
     `early` is one that was spawned before with the same config and module; one of another policy is
     thrown away here, so nothing made under an older allowlist or limit is ever used. When a backend
-    does not hold, the next weaker one that the policy allows is tried. `told` gets each
+    does not hold, the next weaker one that the policy allows is tried; one that stood by is no reason
+    to try a weaker one. `told` gets each
     request to the network; `spent` bytes of what it may exchange are gone already. Raises SandboxRefused.
     """
     if early is not None and early.policy != policy:
@@ -69,7 +70,8 @@ async def launch(
             cgroups.sweep()
             return sandbox
         except SandboxRefused as error:
-            tried[spawned.backend] = str(error)
+            if spawned.bell is None:
+                tried[spawned.backend] = str(error)
             spawned.kill()
         except BaseException:
             spawned.kill()
@@ -79,6 +81,7 @@ async def launch(
 async def _admit(spawned: Spawned, told: Callable[[NetworkRequest], None], spent: int) -> Sandbox:
     """Wait for the self-test and judge it. Raises SandboxRefused with the reason as a clause."""
     decoder = Decoder()
+    spawned.ring()
     frames = await admission.first_frames(spawned, decoder)
     report = admission.read_selftest(frames[0], spawned)
     listener = admission.listener(spawned)
@@ -100,7 +103,6 @@ class Sandbox:
         self._socket: socket.socket = spawned.socket
         self._decoder = decoder
         self._early = list(frames)
-        self._heard = asyncio.Event()
         self._unsent: deque[memoryview] = deque()
         self._on_frame: OnFrame | None = None
         self._on_end: OnEnd | None = None
@@ -117,23 +119,9 @@ class Sandbox:
         return self._spawned.process.pid
 
     @property
-    def over(self) -> bool:
-        """Has it ended?"""
-        return self._ended.done()
-
-    def watch_anew(self) -> None:
-        """From now on: what was done before it was used is not its doing."""
-        self._watch.stop()
-        self._watch = watch(self._spawned, self.report, self._end)
-
-    async def until_heard(self, kind: str) -> None:
-        """Wait for a frame of this type, or the end. All that comes is kept for `listen`."""
-        self._loop.add_reader(self._socket, self._readable)
-        while not self.over and not any(frame.head["t"] == kind for frame in self._early):
-            self._heard.clear()
-            await self._heard.wait()
-        if not self.over:
-            self._loop.remove_reader(self._socket)
+    def kind(self) -> Kind:
+        """What another one like it needs."""
+        return self._spawned.kind
 
     def serve_network(
         self, listener: socket.socket, told: Callable[[NetworkRequest], None], spent: int
@@ -240,7 +228,6 @@ class Sandbox:
                 return
             if self._on_frame is None:
                 self._early.append(frame)
-                self._heard.set()
             else:
                 self._on_frame(frame)
 
@@ -303,6 +290,5 @@ class Sandbox:
             self._proxy.close()
         self._spawned.kill()
         self._ended.set_result(reason)
-        self._heard.set()
         if self._on_end is not None:
             self._on_end(reason)

@@ -11,7 +11,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 FAMILIES = {
@@ -31,8 +31,13 @@ _STAGED = "codeact-staged"
 _NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 
 
-def run(look: Mapping[str, Any], landlock_abi: int) -> dict[str, Any]:
-    """The report as JSON values. `look` names the canary, the forbidden places, the limits."""
+def run(
+    look: Mapping[str, Any], landlock_abi: int, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report as JSON values. `look` names the canary, the forbidden places, the limits.
+
+    `before` is what `legacy` saw, where something of our own has been added since.
+    """
     status = _status()
     return {
         "uid": os.getuid(),
@@ -56,13 +61,21 @@ def run(look: Mapping[str, Any], landlock_abi: int) -> dict[str, Any]:
         "swapped": [path for path, mark in look["marks"].items() if not _is(path, mark)],
         "unreadable": {path: _tried(_read, path) for path in look["masked"]},
         "interfaces": _interfaces(),
-        "processes": _processes(),
+        "processes": _processes(look["ours"]),
         "limits": _limits(look["limits"]),
         "tmp_size": _size(look["tmp"]),
-        "environment": sorted(os.environ),  # noqa: TID251 - inside, it is what is tested
-        "descriptors": _descriptors(),
-        "new_namespace": _tried(_new_namespace, None),
+        "new_namespace": _tried(_new_namespace, status),
         "python": sys.version.split()[0],
+        **(legacy() if before is None else before),
+    }
+
+
+def legacy(but: Collection[int] = ()) -> dict[str, Any]:
+    """What came in from outside with this process: its variables, its descriptors `but` these."""
+    found = _descriptors()
+    return {
+        "environment": sorted(os.environ),  # noqa: TID251 - inside, it is what is tested
+        "descriptors": None if found is None else [fd for fd in found if fd not in but],
     }
 
 
@@ -176,9 +189,13 @@ def _listen(_: object) -> None:
         stream.listen()
 
 
-def _new_namespace(_: object) -> None:
+def _new_namespace(status: Mapping[str, str]) -> None:
     from codeact_kernel.sandbox.layers import syscalls
 
+    if status.get("Seccomp") == "2":
+        # Refused, as a rule; if not, this process is not used. A copy of it would cost more than all else.
+        syscalls.syscall(syscalls.UNSHARE[syscalls.MACHINE], _CLONE_NEWUSER)
+        return
     pid = os.fork()
     if pid == 0:
         try:
@@ -186,8 +203,8 @@ def _new_namespace(_: object) -> None:
         except OSError as error:
             os._exit(min(error.errno or 255, 255))
         os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    if code := os.waitstatus_to_exitcode(status):
+    _, ended = os.waitpid(pid, 0)
+    if code := os.waitstatus_to_exitcode(ended):
         raise OSError(code, "refused")
 
 
@@ -218,10 +235,11 @@ def _interfaces() -> list[str] | None:
     return [name for name in names if name != "lo"]
 
 
-def _processes() -> int | None:
-    """How many other processes can be seen; None where they cannot be listed."""
+def _processes(ours: Iterable[int]) -> int | None:
+    """How many other processes but `ours` can be seen; None where they cannot be listed."""
+    known = {os.getpid(), *ours}
     try:
-        return sum(name.isdigit() and name != str(os.getpid()) for name in os.listdir("/proc"))
+        return sum(name.isdigit() and int(name) not in known for name in os.listdir("/proc"))
     except OSError:
         return None
 

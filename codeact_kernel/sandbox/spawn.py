@@ -59,6 +59,14 @@ def _backend(name: str) -> Backend:
     return Backend(name, *parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The backend a sandbox has, and in clauses why it has no stronger one."""
+
+    backend: str
+    stronger: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Spawned:
     """A sandbox that is starting. `socket` is our end of the wire, blocking.
@@ -68,7 +76,7 @@ class Spawned:
 
     process: subprocess.Popen[bytes]
     socket: socket.socket
-    backend: str
+    kind: Kind
     policy: Policy
     folder: Folder
     notes: tuple[str, ...] = ()
@@ -76,7 +84,20 @@ class Spawned:
     group: Group | None = None
     """Where the kernel limits all of it together; None: the watchdog has to."""
     doorway: Socket | None = None
+    bell: Socket | None = None
+    """Rung when one that stands by is taken (`late.py`); None: it does not stand by."""
     _killed: bool = field(default=False, repr=False)
+
+    @property
+    def backend(self) -> str:
+        """Its name."""
+        return self.kind.backend
+
+    def ring(self) -> None:
+        """It is taken: it may be finished. Does nothing where nothing is left to do."""
+        if self.bell is not None:
+            with contextlib.suppress(OSError):  # whoever waits for its self-test is told
+                self.bell.send(b"!", socket.MSG_NOSIGNAL)
 
     @property
     def scratch(self) -> Path:
@@ -90,9 +111,9 @@ class Spawned:
         from codeact_kernel.sandbox.layers import processes  # brings ctypes; not needed to start
 
         self._killed = True
-        self.socket.close()
-        if self.doorway is not None:
-            self.doorway.close()
+        for ours in (self.socket, self.doorway, self.bell):
+            if ours is not None:
+                ours.close()
         processes.kill_below(self.process.pid)
         self.process.terminate()  # a guardian buries its dead before it goes
         try:
@@ -128,15 +149,20 @@ def spawn(
     *,
     module: str | None = WORKER,
     failed: Mapping[str, str] = MappingProxyType({}),
+    standby: Kind | None = None,
 ) -> Spawned:
     """Start the strongest backend the policy allows, without waiting for it.
 
     `module` is what runs inside as __main__ after the self-test (None: nothing, it ends); `failed`
-    names backends that were tried and did not hold, with the reason. Raises SandboxRefused when none is left.
+    names backends that were tried and did not hold, with the reason. `standby` is what the one has
+    that this sandbox may replace: it gets no other, and is not finished until it is taken. Raises
+    SandboxRefused when none is left.
     """
     reasons = [f"{name}: {reason}" for name, reason in failed.items()]
+    if standby is not None:
+        reasons += standby.stronger
     for name in _ALLOWED[policy.isolation]:
-        if name in failed:
+        if name in failed or (standby and name != standby.backend):
             continue
         if policy.egress is not None and name in _SHARED_NETWORK:
             reasons.append(f"{name}: it has no network of its own, so allow_net cannot be kept to")
@@ -147,7 +173,7 @@ def spawn(
             continue
         plan = _plan(policy, config, module, backend.user(policy))
         try:
-            return _start(backend, plan, reasons)
+            return _start(backend, plan, reasons, stands_by=standby is not None)
         except OSError as error:
             reasons.append(f"{backend.name}: {error}")
             plan.folder.remove()
@@ -177,19 +203,20 @@ def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: in
         ) from error
 
 
-def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
+def _start(backend: Backend, plan: Plan, failed: list[str], *, stands_by: bool) -> Spawned:
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         wire, inside = _pair(ours, theirs)
         doorway, door = (None, None) if plan.policy.egress is None else _pair(ours, theirs)
+        bell, cord = _pair(ours, theirs) if stands_by else (None, None)
         group = cgroups.make(plan.policy) if plan.policy.isolation != "none" else None
         doors: tuple[int, ...] = ()
         if group is not None:
             ours.callback(group.remove)
             doors = theirs.enter_context(group.doors())
-        ends = [end.fileno() for end in (inside, door) if end is not None]
+        ends = [end.fileno() for end in (inside, door, cord) if end is not None]
         process = subprocess.Popen(
             backend.command(plan, plans.launcher(inside.fileno())),
-            stdin=theirs.enter_context(_orders(backend, plan, doors, door)),
+            stdin=theirs.enter_context(_orders(backend, plan, doors, door, cord)),
             stdout=subprocess.DEVNULL,
             stderr=theirs.enter_context(open(plan.folder.stderr, "ab")),
             pass_fds=(*ends, *doors),
@@ -203,7 +230,8 @@ def _start(backend: Backend, plan: Plan, failed: list[str]) -> Spawned:
     )
     weaker = [f"{tried}: {reason}." for reason in failed]
     notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
-    return Spawned(process, wire, backend.name, plan.policy, plan.folder, notes, group, doorway)
+    kind = Kind(backend.name, tuple(failed))
+    return Spawned(process, wire, kind, plan.policy, plan.folder, notes, group, doorway, bell)
 
 
 def _pair(
@@ -215,12 +243,20 @@ def _pair(
 
 
 def _orders(
-    backend: Backend, plan: Plan, doors: tuple[int, ...], door: socket.socket | None
+    backend: Backend,
+    plan: Plan,
+    doors: tuple[int, ...],
+    door: Socket | None,
+    cord: Socket | None,
 ) -> BinaryIO:
     """A file in memory: orders outgrow what an argument may hold, and nobody else need see them."""
     file = open(os.memfd_create("orders"), "w+b")  # noqa: SIM115 - the caller closes it
-    doorway = None if door is None else door.fileno()
-    orders = {**backend.orders(plan), "doors": doors, "doorway": doorway}
+    orders = {
+        **backend.orders(plan),
+        "doors": doors,
+        "doorway": None if door is None else door.fileno(),
+        "bell": None if cord is None else cord.fileno(),
+    }
     file.write(json.dumps(orders).encode())
     file.seek(0)
     return file

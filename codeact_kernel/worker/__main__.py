@@ -7,4 +7,4 @@ import sys
 from codeact_kernel.worker import start
 
 if __name__ == "__main__":
-    start.main(sys.argv)
+    start.main(sys.argv, globals().get("late"))

@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, NoReturn
@@ -96,14 +96,18 @@ class WireKernel(IPythonKernel):
 
     # -- the life of the process ------------------------------------------------------------
 
-    def live(self, place: Place) -> NoReturn:
-        """Become the kernel at this place, in a fresh fork; ends with the process."""
+    def live(self, place: Place, first: Callable[[], None]) -> NoReturn:
+        """Become the kernel at this place, in a fresh fork; ends with the process.
+
+        `first` is called when it only has to be connected.
+        """
         self._settle(place.stdout, place.stderr)
         self._loop = loops.new_loop()
         context = copy_context()
         self.parking.open(self._loop, place)
         self.beside.open(self._loop, place)
         self.start()
+        first()
         sock = socket.socket(fileno=place.link)
         self.link.open(sock, (place.stdout, place.stderr))
         self.intake.open(self._loop, context, sock)

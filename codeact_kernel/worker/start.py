@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from codeact_kernel.worker import asking, config, process, tether
 from codeact_kernel.worker.live import Ends
@@ -19,8 +20,21 @@ if TYPE_CHECKING:
     from codeact_kernel.worker.kernel import WireKernel
 
 
-def main(argv: list[str]) -> NoReturn:
-    """Run on the stream argv[1] with the configuration argv[2]; ends with the kernel."""
+class Late(Protocol):
+    """What is left to do in a sandbox that stands by; see `sandbox/late.py`."""
+
+    def complete(self) -> None:
+        """In the kernel's process: wait until the sandbox is taken, and finish it. Raises OSError."""
+
+    def leave(self) -> None:
+        """In the other."""
+
+
+def main(argv: list[str], late: Late | None = None) -> NoReturn:
+    """Run on the stream argv[1] with the configuration argv[2]; ends with the kernel.
+
+    `late`: what has to be done before any code runs, where there is something.
+    """
     from codeact_kernel.worker import zygote
 
     outer = int(argv[1])
@@ -30,15 +44,33 @@ def main(argv: list[str]) -> NoReturn:
     os.set_inheritable(outer, False)
     os.set_blocking(outer, False)
     line, answers = asking.pair()
-    ends = fork(zygote.prepare(settings), outer, line, answers)
+    kernel = zygote.prepare(settings)
+    if late is None:
+        zygote.enter(settings.workspace)
+        ends = fork(kernel, outer, line, answers)
+    else:
+
+        def complete() -> None:
+            late.complete()
+            zygote.enter(settings.workspace)
+
+        ends = fork(kernel, None, line, answers, complete)
+        late.leave()
     Supervisor(outer, ends, line).run()
     os._exit(0)
 
 
-def fork(kernel: WireKernel, outer: int, line: socket.socket, answers: int) -> Ends:
+def fork(
+    kernel: WireKernel,
+    outer: int | None,
+    line: socket.socket,
+    answers: int,
+    first: Callable[[], None] = lambda: None,
+) -> Ends:
     """Fork the live kernel; our ends of what connects us.
 
-    `line` and `answers`: the two ends of what forks answer questions on.
+    `outer` is not the kernel's (None: `first` closes it). `line` and `answers`: the two ends of what
+    forks answer questions on. `first` is called in the kernel before it is connected.
     """
     me = os.getpid()
     ours, theirs = socket.socketpair()
@@ -50,7 +82,8 @@ def fork(kernel: WireKernel, outer: int, line: socket.socket, answers: int) -> E
             process.become_kernel(me)
             mine = (ours.detach(), our_line.detach(), line.detach())
             for fd in (outer, *mine, stdout[0], stderr[0]):
-                os.close(fd)
+                if fd is not None:
+                    os.close(fd)
             place = Place(
                 link=theirs.detach(),
                 stdout=stdout[1],
@@ -59,7 +92,7 @@ def fork(kernel: WireKernel, outer: int, line: socket.socket, answers: int) -> E
                 answers=answers,
                 supervisor=me,
             )
-            kernel.live(place)
+            kernel.live(place, first)
         except BaseException:  # noqa: BLE001  this stack is the supervisor's: it must not unwind
             traceback.print_exc(file=sys.__stderr__)
         finally:

@@ -1,4 +1,4 @@
-"""What is done once, before the fork: imports, the kernel object, a first cell.
+"""What is done once, before the fork: imports, the kernel object, a first cell; and entering the folder.
 
 Rule: nothing here may start a thread, open a socket or make an event loop: it is copied by fork.
 The garbage collector rests meanwhile and then forgets what there is, so that a child does not
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def prepare(config: Config) -> WireKernel:
-    """A warm kernel that is not connected yet; call its `live` in a fork."""
+    """A warm kernel that is not connected yet; call `enter`, and its `live` in a fork."""
     gc.disable()
     sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
     spared.leave_out()
@@ -30,13 +30,17 @@ def prepare(config: Config) -> WireKernel:
         _preload(name, kernel.log)
     shell: Any = kernel.shell
     shell.run_cell("0;", silent=True, store_history=False)
-    if config.workspace:
-        os.chdir(config.workspace)
-    sys.path.insert(0, "")  # last: a file beside the notebook must not pass for one of ours
     if config.imports is not None:
         _restrict(config)
     gc.freeze()
     return kernel
+
+
+def enter(workspace: str | None) -> None:
+    """Be in the notebook's folder. Last of all: a file beside the notebook must not pass for one of ours."""
+    if workspace:
+        os.chdir(workspace)
+    sys.path.insert(0, "")
 
 
 def _build() -> WireKernel:

@@ -21,6 +21,8 @@ import codeact_kernel
 from codeact_kernel.sandbox.ended import Cause, Ended
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
+from codeact_kernel.sandbox.spawn import Kind
+from codeact_kernel.sandbox.warm import warm_up
 from codeact_kernel.wire import Frame
 
 PROGRAMS = str(Path(__file__).parent / "inside")
@@ -28,6 +30,7 @@ if PROGRAMS not in sys.path:
     sys.path.append(PROGRAMS)  # as an entry of sys.path it is shown and importable inside
 
 ISOLATIONS = ("namespaces", "landlock")
+WAYS = ("at once", "from standby")
 SYSTEM_PYTHON = "/usr/bin/python3"
 UID = 20_000 + os.getpid() % 30_000
 """An interpreter that everybody can read, and somebody who is not root; another in each test process."""
@@ -67,12 +70,26 @@ Start = Callable[[Policy], Awaitable[Inside]]
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
+def way() -> str:
+    """How sandboxes come to be: started when they are wanted. A file may override it; see WAYS."""
+    return "at once"
+
+
+@pytest.fixture
+async def start(way: str) -> AsyncIterator[Start]:
     """Launch sandboxes that are gone when the test ends."""
     running: list[Inside] = []
 
     async def _start(policy: Policy) -> Inside:
-        running.append(Inside(await launch(policy, {"preload": []}, module="probe_worker")))
+        config: dict[str, Any] = {"preload": []}
+        early = None
+        if way == "from standby":
+            kind = Kind("landlock" if policy.isolation == "landlock" else "bubblewrap")
+            early = await warm_up(policy, config, kind, 30, module="probe_worker")
+        sandbox = await launch(policy, config, early, module="probe_worker")
+        staged = sandbox.report.staging in ("", "done")
+        assert early is None or not staged or sandbox.pid == early.process.pid
+        running.append(Inside(sandbox))
         return running[-1]
 
     yield _start

@@ -13,11 +13,23 @@ from codeact_kernel.sandbox import visible as visibles
 from codeact_kernel.sandbox import workspace as workspaces
 from codeact_kernel.sandbox.layers import overlay
 from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.process import launch
+from codeact_kernel.sandbox.spawn import Kind
 from codeact_kernel.sandbox.staging import area as areas
 from codeact_kernel.sandbox.staging.area import About, Area
 from codeact_kernel.sandbox.visible import package_folder
-from tests.sandbox.conftest import Start
+from codeact_kernel.sandbox.warm import warm_up
+from tests.sandbox.conftest import WAYS, Inside, Start
 from tests.sandbox.test_walls import TRY
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Both."""
+    return str(request.param)
+
+
+CONFIG: dict[str, object] = {"preload": []}
 
 
 def staged(tmp_path: Path, workspace: Path, isolation: str = "namespaces") -> tuple[Policy, Area]:
@@ -145,3 +157,41 @@ def test_a_folder_the_kernel_imports_from_takes_no_writes(tmp_path: Path) -> Non
     shown = workspaces.examine(policy, homes, visibles.environment(homes, "/"))
     assert shown.mode == "ro"
     assert "imports modules" in " ".join(shown.notes)
+
+
+async def test_one_that_stands_by_takes_over_the_layer_when_it_is_taken(
+    tmp_path: Path, workspace: Path
+) -> None:
+    """Until then the layer is the other's: what that wrote meanwhile is there; only the taker writes after."""
+    policy, area = staged(tmp_path, workspace)
+    first = Inside(await launch(policy, CONFIG, module="probe_worker"))
+    second = await warm_up(policy, CONFIG, first.sandbox.kind, 30, module="probe_worker")
+    await first.run("open('data.csv', 'w').write('changed')")
+    first.sandbox.kill()
+    inside = Inside(await launch(policy, CONFIG, second, module="probe_worker"))
+    try:
+        assert inside.sandbox.pid == second.process.pid
+        report = inside.sandbox.report
+        assert (report.workspace, report.staging, report.processes) == ("cow", "done", 0)
+        assert await inside.run("answer = open('data.csv').read()") == "changed"
+        await inside.run("open('more', 'w').write('x')")
+        assert (Path(area.upper) / "more").read_text() == "x"
+        # Who mounted it has ended: nobody with a privilege is left beside code.
+        alone = "import os; answer = [name for name in os.listdir('/proc') if name.isdigit()]"
+        assert await inside.run(alone) == ["1"]
+    finally:
+        inside.sandbox.kill()
+
+
+async def test_one_that_cannot_be_finished_is_replaced_by_a_new_one(
+    tmp_path: Path, workspace: Path
+) -> None:
+    """It is not used with less than the one before it had; the new one says what it lacks."""
+    policy, area = staged(tmp_path, workspace)
+    early = await warm_up(policy, CONFIG, Kind("bubblewrap"), 30, module="probe_worker")
+    os.rmdir(area.upper)
+    sandbox = await launch(policy, CONFIG, early, module="probe_worker")
+    sandbox.kill()
+    assert sandbox.pid != early.process.pid
+    assert early.process.poll() is not None
+    assert sandbox.report.staging == "ENOENT"

@@ -23,7 +23,7 @@ from codeact_kernel.sandbox.ended import Cause
 from codeact_kernel.sandbox.layers.processes import descendants
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
-from codeact_kernel.sandbox.spawn import Spawned, spawn
+from codeact_kernel.sandbox.spawn import Kind, Spawned, spawn
 from codeact_kernel.wire import Decoder, Frame, encode
 from tests.sandbox.conftest import PROGRAMS, Start
 
@@ -240,7 +240,7 @@ async def test_who_goes_on_writing_does_not_hold_up_the_end(tmp_path: Path) -> N
     folder = folders.make(tmp_path, os.getuid(), os.getgid())
     policy = replace(Policy.strict(), isolation="none")
     report = replace(real.report, memory_guard="none")
-    sandbox = Sandbox(Spawned(process, ours, "none", policy, folder), report, Decoder(), ())
+    sandbox = Sandbox(Spawned(process, ours, Kind("none"), policy, folder), report, Decoder(), ())
     line = b"".join(bytes(piece) for piece in encode({"t": "flood"}, [bytes(100_000)]))
     seen = 0
 

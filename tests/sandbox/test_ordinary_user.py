@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import UID, ran_as_ordinary
+from tests.sandbox.conftest import UID, WAYS, ran_as_ordinary
 
 
 @pytest.fixture(params=["namespaces", "landlock"])
@@ -68,10 +68,15 @@ def test_nothing_is_left_of_an_ordinary_users_sandboxes(seen: dict[str, Any]) ->
     assert not [path for path in folders if path.stat().st_uid == UID]
 
 
-def test_an_ordinary_users_writes_are_staged(place: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_ordinary_users_writes_are_staged(place: Path, way: str) -> None:
     """Mode cow needs no root: writes wait in the area until they are put in place as the user."""
     work = place / "home/work"
-    seen = ran_as_ordinary(place, "ordinary_cow.py", work, place / "home/state")
+    for name in ("new", "plain/new"):
+        (work / name).unlink(missing_ok=True)
+    standby = ["standby"] if way == "from standby" else []
+    seen = ran_as_ordinary(place, "ordinary_cow.py", work, place / "home/state", *standby)
+    assert seen["stood by"] == bool(standby)
     assert seen["staging"] == "done"
     assert seen["workspace"] == "cow"
     assert seen["env"] == "PermissionError"

@@ -17,10 +17,12 @@ import pytest
 from codeact_kernel.sandbox import usage
 from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.sandbox.policy import GIB, MIB, Policy
-from codeact_kernel.sandbox.process import Sandbox
+from codeact_kernel.sandbox.process import Sandbox, launch
+from codeact_kernel.sandbox.spawn import Kind
 from codeact_kernel.sandbox.standby import Standby
 from codeact_kernel.wire import Frame
 
+KIND = Kind("bubblewrap")
 CONFIG = {"preload": ["colorsys"]}
 """Quick to import, and not there without it."""
 
@@ -28,7 +30,7 @@ CONFIG = {"preload": ["colorsys"]}
 class Make(Protocol):
     """Makes owners of one."""
 
-    def __call__(self, policy: Policy, budget: int = GIB) -> Standby: ...
+    def __call__(self, policy: Policy, budget: int = GIB, preload: str = "colorsys") -> Standby: ...
 
 
 @pytest.fixture
@@ -36,8 +38,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Owners of one, all closed in the end; nothing of their sandboxes is left."""
     made: list[Standby] = []
 
-    def _make(policy: Policy, budget: int = GIB) -> Standby:
-        made.append(Standby(replace(policy, runtime=tmp_path / "run"), CONFIG, budget))
+    def _make(policy: Policy, budget: int = GIB, preload: str = "colorsys") -> Standby:
+        policy = replace(policy, runtime=tmp_path / "run")
+        made.append(Standby(policy, {"preload": [preload]}, budget))
+        made[-1].follow(KIND)
         return made[-1]
 
     (tmp_path / "run").mkdir()
@@ -56,21 +60,23 @@ async def first_frame(sandbox: Sandbox) -> Frame:
 
 
 async def test_one_is_made_and_used_once(make: Make, workspace: Path) -> None:
-    """It passed its self-test, has done its imports and waits; whoever takes it gets it, once."""
+    """It has done its imports and waits; whoever takes it gets it, once, and it passes its self-test."""
     standby = make(Policy.notebook(workspace))
-    assert standby.take() is None
+    assert await standby.take() is None
     await standby.prepare()
     assert standby.waits
-    sandbox = standby.take()
-    assert sandbox is not None
+    spawned = await standby.take()
+    assert spawned is not None
+    sandbox = await launch(spawned.policy, CONFIG, spawned)
     try:
+        assert sandbox.pid == spawned.process.pid
         assert sandbox.report.workspace == "rw"
         assert (await first_frame(sandbox)).type == "ready"
-        assert standby.take() is None
+        assert await standby.take() is None
         await standby.prepare()
-        second = standby.take()
+        second = await standby.take()
         assert second is not None
-        assert second.pid != sandbox.pid
+        assert second.process.pid != sandbox.pid
         second.kill()
     finally:
         sandbox.kill()
@@ -91,7 +97,10 @@ async def test_one_that_was_made_for_something_else_is_not_used(
     tmp_path: Path,
     change: Callable[[Path, Path], object],
 ) -> None:
-    """What has to be hidden or protected now was not when it was made, or it imported what is old."""
+    """What has to be hidden or protected now was not when it was made, or it imported what is old.
+
+    When there is time again, one is made for what is wanted now.
+    """
     packages = tmp_path / "packages"
     packages.mkdir()
     sys.path.append(str(packages))
@@ -99,8 +108,15 @@ async def test_one_that_was_made_for_something_else_is_not_used(
         standby = make(Policy.notebook(workspace))
         await standby.prepare()
         change(workspace, packages)
-        assert standby.take() is None
+        assert await standby.take() is None
         assert not standby.waits
+        await standby.prepare()
+        for path in (packages / "installed.py", workspace / ".envrc", workspace / "another.ipynb"):
+            path.unlink(missing_ok=True)
+        await standby.prepare()
+        spawned = await standby.take()
+        assert spawned is not None
+        spawned.kill()
     finally:
         sys.path.remove(str(packages))
 
@@ -117,7 +133,7 @@ async def test_one_that_ended_is_not_used(make: Make) -> None:
     async with asyncio.timeout(10):
         while standby.waits:  # noqa: ASYNC110 - nobody is told of it
             await asyncio.sleep(0.01)
-    assert standby.take() is None
+    assert await standby.take() is None
 
 
 async def test_no_other_is_made_after_one_took_too_much(make: Make) -> None:
@@ -135,7 +151,7 @@ async def test_what_was_wanted_is_told(make: Make) -> None:
     standby.on_taken = lambda: wanted.append(None)
     making = asyncio.ensure_future(standby.prepare())
     await asyncio.sleep(0)
-    assert standby.take() is None
+    assert await standby.take() is None
     await making
     assert not standby.waits
     assert len(wanted) == 1
@@ -152,11 +168,33 @@ async def test_nothing_is_left_of_one_that_was_not_finished(make: Make, tmp_path
     assert not list((tmp_path / "run").glob("codeact-sandbox-*"))
 
 
-async def test_there_is_none_beside_a_staged_folder(
-    make: Make, workspace: Path, tmp_path: Path
-) -> None:
-    """The layer that takes writes is one sandbox's at a time."""
-    policy = replace(Policy.notebook(workspace), workspace_mode="cow", staging=tmp_path)
-    standby = make(policy)
+async def test_none_is_made_before_it_is_known_what_it_may_replace(make: Make) -> None:
+    """It is to be what the one in use is, not more and not less; of another one none is kept."""
+    standby = make(Policy.strict())
+    standby.follow(Kind("no such backend"))
     await standby.prepare()
     assert not standby.waits
+    standby.follow(KIND)
+    await standby.prepare()
+    assert standby.waits
+    standby.follow(Kind("namespaces", ("bubblewrap: it did not hold",)))
+    assert not standby.waits
+
+
+async def test_sources_that_are_being_worked_on_are_imported_anew(
+    make: Make, tmp_path: Path
+) -> None:
+    """A package that is not installed but edited in place would be there as it was before."""
+    package = tmp_path / "checkout/edited_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("before = 1")
+    sys.path.append(str(package.parent))
+    try:
+        standby = make(Policy.strict(), preload="edited_package")
+        await standby.prepare()
+        assert standby.waits
+        (package / "part.py").write_text("after = 1")
+        assert await standby.take() is None
+    finally:
+        sys.path.remove(str(package.parent))

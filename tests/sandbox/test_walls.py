@@ -13,7 +13,14 @@ from codeact_kernel.sandbox import plan
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.visible import package_folder
 from codeact_kernel.sandbox.workspace import home_folders
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import WAYS, Start
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Both."""
+    return str(request.param)
+
 
 TRY = """
 def tried(attempt):

@@ -47,7 +47,8 @@ def restrict(grants: Iterable[tuple[str, str]], ports: Iterable[int] = ()) -> in
     `ports` are those that TCP connections may be made to, at any address.
 
     A grant is (path, kind) with kind "read", "write", "list" or "device". A path that is not
-    there, or is a link, is left out: nothing is granted by it. Needs no_new_privs.
+    there, or is a link, is left out: nothing is granted by it. "/proc/self" is this process's.
+    Needs no_new_privs.
     """
     version = abi()
     if not version:
@@ -61,15 +62,33 @@ def restrict(grants: Iterable[tuple[str, str]], ports: Iterable[int] = ()) -> in
         "write": handled & ~(MAKE_CHAR | MAKE_BLOCK | IOCTL_DEV),
     }
     try:
+        # Rules are about files, not names: it has to be the folder it stands for now.
+        ours = f"/proc/{os.getpid()}"
         for path, kind in grants:
-            _allow(ruleset, path, kinds[kind] & handled)
-        for port in ports if version >= _KNOWS_TCP else ():
-            rule = struct.pack("=QQ", _CONNECT_TCP, port)
-            syscall(syscalls.LANDLOCK_ADD_RULE, ruleset, _NET_PORT, rule, 0)
-        syscall(syscalls.LANDLOCK_RESTRICT_SELF, ruleset, 0)
+            _allow(ruleset, ours if path == "/proc/self" else path, kinds[kind] & handled)
+        _enforce(ruleset, version, ports)
     finally:
         os.close(ruleset)
     return version
+
+
+def restrict_all_but_files(ports: Iterable[int] = ()) -> None:
+    """TCP, abstract sockets and signals alone, where the kernel can; `restrict` may come after."""
+    version = abi()
+    if version < _KNOWS_TCP:
+        return
+    ruleset = _create(version, 0)
+    try:
+        _enforce(ruleset, version, ports)
+    finally:
+        os.close(ruleset)
+
+
+def _enforce(ruleset: int, version: int, ports: Iterable[int]) -> None:
+    for port in ports if version >= _KNOWS_TCP else ():
+        rule = struct.pack("=QQ", _CONNECT_TCP, port)
+        syscall(syscalls.LANDLOCK_ADD_RULE, ruleset, _NET_PORT, rule, 0)
+    syscall(syscalls.LANDLOCK_RESTRICT_SELF, ruleset, 0)
 
 
 def _handled(version: int) -> int:

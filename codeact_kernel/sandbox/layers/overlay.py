@@ -27,6 +27,13 @@ _OPTIONS = "userxattr,redirect_dir=nofollow,metacopy=off,index=off"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def keep_mounts_apart(orders: Mapping[str, Any]) -> None:
+    """Before `stage`, in the process whose mounts these are, or a parent of it. Raises OSError."""
+    if orders["nested"]:
+        # bubblewrap's mounts belong to a user namespace around ours; in a copy we may mount.
+        syscall(syscalls.UNSHARE[syscalls.MACHINE], _CLONE_NEWNS)
+
+
 def stage(orders: Mapping[str, Any]) -> str:
     """Mount it as `orders` say; "done", or the errno's name when it cannot be had here.
 
@@ -37,9 +44,6 @@ def stage(orders: Mapping[str, Any]) -> str:
     found = os.stat(orders["lower"], follow_symlinks=False)
     if [found.st_dev, found.st_ino] != orders["mark"]:
         raise OSError(errno.ESTALE, "the folder was replaced while the sandbox started")
-    if orders["nested"]:
-        # bubblewrap's mounts belong to a user namespace around ours; in a copy we may mount.
-        syscall(syscalls.UNSHARE[syscalls.MACHINE], _CLONE_NEWNS)
     try:
         _overlay(orders)
     except OSError as error:
@@ -51,6 +55,17 @@ def stage(orders: Mapping[str, Any]) -> str:
             _mount(source, path, None, _MS_BIND)
     _cover(orders["place"])
     return "done"
+
+
+def note(look: dict[str, Any], path: str, result: str) -> None:
+    """What the self-test has to know of `result`, which `stage` gave for the folder at `path`."""
+    look["staging"] = result
+    if result == "done":
+        # A copy has other numbers; the folder below it was compared.
+        marks = look["marks"].items()
+        look["marks"] = {
+            name: mark for name, mark in marks if name != path and not name.startswith(f"{path}/")
+        }
 
 
 def _overlay(orders: Mapping[str, Any]) -> None:

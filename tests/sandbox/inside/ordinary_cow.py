@@ -11,8 +11,10 @@ from pathlib import Path
 
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
+from codeact_kernel.sandbox.spawn import Kind
 from codeact_kernel.sandbox.staging.area import About, reserve
 from codeact_kernel.sandbox.staging.staging import Staging
+from codeact_kernel.sandbox.warm import warm_up
 
 PROGRAM = """
 open("data.csv", "a").write("more")
@@ -26,11 +28,15 @@ except OSError as error:
 
 
 async def main() -> None:
-    """Arguments: workspace, state folder."""
+    """Arguments: workspace, state folder, and "standby" for a sandbox that was warm when it was taken."""
     workspace = Path(sys.argv[1])
     area = reserve(Path(sys.argv[2]), About(str(workspace), ""), os.getuid())
     policy = replace(Policy.strict(workspace), workspace_mode="cow", isolation="namespaces")
-    sandbox = await launch(replace(policy, staging=Path(area.path)), {}, module="probe_worker")
+    policy = replace(policy, staging=Path(area.path))
+    early = None
+    if sys.argv[3:] == ["standby"]:
+        early = await warm_up(policy, {}, Kind("bubblewrap"), 30, module="probe_worker")
+    sandbox = await launch(policy, {}, early, module="probe_worker")
     answers: asyncio.Queue[bytes] = asyncio.Queue()
     sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
     sandbox.send({"t": "run"}, (PROGRAM.encode(),))
@@ -40,6 +46,7 @@ async def main() -> None:
     outcome = staging.put(staging.note())
     sandbox.kill()
     seen = {
+        "stood by": early is not None and early.process.pid == sandbox.pid,
         "workspace": sandbox.report.workspace,
         "staging": sandbox.report.staging,
         "env": reply.get("error", reply.get("answer")),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import sys
 from typing import Any
@@ -12,6 +14,14 @@ from codeact_kernel.wire import Decoder, encode
 
 def main() -> None:
     """Serve until the wire closes; a program's exception is answered as its type and text."""
+    if late := globals().get("late"):
+        wire = os.dup(int(sys.argv[1]))
+        late.complete()
+        os.dup2(wire, int(sys.argv[1]))
+        os.close(wire)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+        os.chdir(json.loads(sys.argv[2])["workspace"] or ".")
     stream = socket.socket(fileno=int(sys.argv[1]))
     decoder = Decoder()
     names: dict[str, Any] = {"wire": stream, "config": json.loads(sys.argv[2])}
