@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,7 +20,8 @@ from codeact_kernel.sandbox.doctor import doctor
 from codeact_kernel.sandbox.egress import allowlist
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
-from codeact_kernel.sandbox.spawn import spawn
+from codeact_kernel.sandbox.spawn import Kind, spawn
+from codeact_kernel.sandbox.warm import warm_up
 from codeact_kernel.trace.values import NetworkRequest
 from tests.sandbox.conftest import Inside, Start
 
@@ -225,6 +226,28 @@ async def test_a_sandbox_of_another_policy_is_thrown_away() -> None:
         assert sandbox.report.network == {}
     finally:
         sandbox.kill()
+
+
+async def test_one_that_stood_by_reaches_what_is_allowed(index: int) -> None:
+    """Its proxy begins when it is taken: with what is spent by then, and telling whoever took it."""
+    policy, config = allowing(f"127.0.0.1:{index}"), dict[str, Any](preload=[])
+    told: list[NetworkRequest] = []
+    fetch = f"url = 'http://127.0.0.1:{index}/greeting.txt'\n{CLIENTS[0]}"
+    answers = []
+    for spent in (0, 1 << 40):
+        early = await warm_up(policy, config, Kind("bubblewrap"), 30, module="probe_worker")
+        sandbox = await launch(
+            policy, config, early, module="probe_worker", told=told.append, spent=spent
+        )
+        try:
+            assert sandbox.pid == early.process.pid
+            assert sandbox.report.network["proxy"] == "done"
+            answers.append(await Inside(sandbox).run(fetch))
+        finally:
+            sandbox.kill()
+    assert answers[0] == "hello"
+    assert "403" in answers[1]
+    assert ["used up" in request.problem for request in told] == [False, True]
 
 
 async def test_off_is_as_before(start: Start) -> None:
