@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 from codeact_kernel.kernel.channels.messages import to_json
+from codeact_kernel.kernel.inline.text import TextView
 from codeact_kernel.kernel.relay.requests import Said
 from codeact_kernel.kernel.run.approvals import Ask
 from codeact_kernel.kernel.run.recording import OUTPUTS
 from codeact_kernel.kernel.run.stages import AgentOutput, OwnRequests
-from codeact_kernel.kernel.run.views import InlineView, say
+from codeact_kernel.kernel.run.views import say
 
 HIDES = "x = 1  # ok\x1b[1A\x1b[2K\nprint('\u202eevil\u2066')  # \u200b"
 
@@ -47,7 +48,7 @@ def test_code_to_approve_shows_what_would_hide_a_part_of_it() -> None:
     """Escapes, changes of direction and what has no width are seen as escapes, in text and Markdown."""
     ear = Ear()
     steps = OwnRequests(lambda msg_id: b"{}")
-    view = InlineView(ear, b"{}", steps, None)  # type: ignore[arg-type]  # the methods it uses
+    view = TextView(ear, b"{}", steps, None)  # type: ignore[arg-type]  # the methods it uses
     view.propose(1, HIDES, ())
     ((_, content),) = ear.said
     for shown in content["data"].values():

@@ -30,6 +30,7 @@ from codeact_kernel.kernel.cells.agent_cell import (
 from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.channels.messages import Incoming, Signer
 from codeact_kernel.kernel.channels.publisher import Publisher
+from codeact_kernel.kernel.inline.text import TextView
 from codeact_kernel.kernel.panel.panel import Comm, Panel
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.relay import Relay
@@ -43,7 +44,7 @@ from codeact_kernel.kernel.run.projection import Projection
 from codeact_kernel.kernel.run.stages import OwnRequests
 from codeact_kernel.kernel.run.steps import Steps
 from codeact_kernel.kernel.run.turnstile import Turnstile
-from codeact_kernel.kernel.run.views import CellsView, InlineView, View, say
+from codeact_kernel.kernel.run.views import CellsView, View, say
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.settings import Settings
 from codeact_kernel.trace.events import Event, Noticed, RunStarted
@@ -195,7 +196,7 @@ class Runner:
             lambda msg_id: self._signer.header_of("execute_request", msg_id, session)
         )
         if comm is None or not comm.cells:
-            return InlineView(publisher, header, requests, client)
+            return TextView(publisher, header, requests, client)
         if not comm.runs:
             return CellsView(publisher, self._panel, comm, header, requests, client)
         cells, turnstile = self._projection, self._turnstile

@@ -34,6 +34,64 @@ _WALLS = {"none": "NO SANDBOX", "landlock": "isolation: landlock"}
 """Said in every line of a run that namespaces do not hold."""
 
 
+class Status:
+    """Where a run is: `text` says it, `line` with what it has used so far."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.usage = Usage()
+        self._model = ""
+        self._walls = ""
+        self._replays = False
+        self._steps = 0
+
+    @property
+    def line(self) -> str:
+        """All of it, in one line."""
+        parts = (self.text, *self.details)
+        return plain(" · ".join(part for part in parts if part)).replace("\n", " ")
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The walls where they are weak, the model, tokens and costs."""
+        usage = self.usage
+        spent: tuple[str, ...] = ()
+        if usage.total_tokens:
+            about = "about " if usage.estimated else ""
+            cost = () if usage.cost is None else (f"${usage.cost:.4f}",)
+            spent = (f"{about}{usage.total_tokens:,} tokens", *cost)
+        return (self._walls, self._model, *spent)
+
+    def event(self, event: Event) -> None:
+        """Take in what this event changes."""
+        match event:
+            case RunStarted():
+                self._model = event.model
+                self._walls = _WALLS.get(str(event.settings.get("grade")), "")
+                self._replays = event.model.startswith("replay/")
+                self.text = "Starting"
+            case StepStarted():
+                self._steps += 1
+                self.text = f"Step {event.number}: waiting for the model"
+            case ReplyGrew():
+                self.text = f"Step {event.number}: the model is writing"
+            case ReplyArrived():
+                self.usage = self.usage + event.reply.usage
+                writer = event.reply.model
+                self._model = f"replay of {writer}" if self._replays else writer
+            case Waited():
+                self.text = event.sentence
+            case CodeStarted():
+                self.text = f"Step {event.number}: the code is running"
+            case Observed():
+                self.text = f"Step {event.number}: done"
+            case RunFinished():
+                steps = "1 step" if self._steps == 1 else f"{self._steps} steps"
+                self.text = f"{_ENDS[event.outcome]} · {steps} · {event.seconds:.0f} s"
+            case _:
+                pass
+
+
 class StatusLine:
     """Draws under `header`. Its display id is random: code inside cannot guess it."""
 
@@ -41,50 +99,18 @@ class StatusLine:
         self._publisher = publisher
         self._header = header
         self._display = f"codeact-{uuid.uuid4().hex}"
+        self._status = Status()
         self._shown = ""
         self._drawn = 0.0
-        self._model = ""
-        self._walls = ""
-        self._replays = False
-        self._steps = 0
-        self._usage = Usage()
 
     def event(self, event: Event) -> None:
         """Say what this event changes."""
-        match event:
-            case RunStarted():
-                self._model = event.model
-                self._walls = _WALLS.get(str(event.settings.get("grade")), "")
-                self._replays = event.model.startswith("replay/")
-                self._show("Starting")
-            case StepStarted():
-                self._steps += 1
-                self._show(f"Step {event.number}: waiting for the model")
-            case ReplyGrew():
-                if time.monotonic() - self._drawn >= _EVERY:
-                    self._show(f"Step {event.number}: the model is writing")
-            case ReplyArrived():
-                self._usage = self._usage + event.reply.usage
-                writer = event.reply.model
-                self._model = f"replay of {writer}" if self._replays else writer
-            case Waited():
-                self._show(event.sentence)
-            case CodeStarted():
-                self._show(f"Step {event.number}: the code is running")
-            case Observed():
-                self._show(f"Step {event.number}: done")
-            case RunFinished():
-                self._finish(event)
-            case _:
-                pass
+        self._status.event(event)
+        grows = isinstance(event, ReplyGrew) and time.monotonic() - self._drawn < _EVERY
+        if not grows and not isinstance(event, ReplyArrived):  # the next event is right behind it
+            self._show(self._status.line)
 
-    def _finish(self, event: RunFinished) -> None:
-        steps = "1 step" if self._steps == 1 else f"{self._steps} steps"
-        self._show(f"{_ENDS[event.outcome]} · {steps} · {event.seconds:.0f} s")
-
-    def _show(self, text: str) -> None:
-        parts = (text, self._walls, self._model, *self._spent())
-        line = plain(" · ".join(part for part in parts if part)).replace("\n", " ")
+    def _show(self, line: str) -> None:
         if line == self._shown:
             return
         kind = "update_display_data" if self._shown else "display_data"
@@ -93,19 +119,16 @@ class StatusLine:
             kind,
             self._header,
             {
-                "data": {"text/plain": line, "text/markdown": f"*{_escaped(line)}*"},
+                "data": line_data(line),
                 "metadata": {},
                 "transient": {"display_id": self._display},
             },
         )
 
-    def _spent(self) -> list[str]:
-        usage = self._usage
-        if not usage.total_tokens:
-            return []
-        cost = [] if usage.cost is None else [f"${usage.cost:.4f}"]
-        about = "about " if usage.estimated else ""
-        return [f"{about}{usage.total_tokens:,} tokens", *cost]
+
+def line_data(line: str) -> dict[str, str]:
+    """The data of a display that shows one line."""
+    return {"text/plain": line, "text/markdown": f"*{_escaped(line)}*"}
 
 
 def _escaped(text: str) -> str:
