@@ -199,6 +199,7 @@ class Kernel:
         from codeact_kernel.kernel.cells.agent_completion import Completer
         from codeact_kernel.kernel.cells.agent_queue import AgentQueue
         from codeact_kernel.kernel.cells.pip_process import Pip
+        from codeact_kernel.kernel.inline.widgets import Widgets
         from codeact_kernel.kernel.panel.panel import Panel
         from codeact_kernel.kernel.panel.requests import PanelRequests
         from codeact_kernel.kernel.panel.verbs import cells, files, run, sandbox, settings, state
@@ -224,6 +225,7 @@ class Kernel:
             answered=self.relay.still_busy,
             requests=requests,
         )
+        widgets = Widgets(self.publisher, self.relay.still_busy)
         layout, turnstile = Layout(), Turnstile()
         projection = Projection(self.publisher, panel, layout)
         checkpoints = Checkpoints(
@@ -243,6 +245,7 @@ class Kernel:
             publisher=self.publisher,
             signer=self.connection.signer,
             panel=panel,
+            widgets=widgets,
             projection=projection,
             turnstile=turnstile,
             layout=layout,
@@ -263,7 +266,9 @@ class Kernel:
         completer = Completer(
             self.relay.answer, lambda: model_names(self._settings.model), readiness.typed
         )
-        queue = AgentQueue(self.relay, self.publisher, panel, runner, requested, pip, completer)
+        queue = AgentQueue(
+            self.relay, self.publisher, panel, widgets, runner, requested, pip, completer
+        )
         relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop, readiness))
         requests.offer(

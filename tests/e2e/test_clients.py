@@ -54,6 +54,7 @@ def test_nbclient_keeps_the_run_in_the_agent_cell() -> None:
     assert "ZeroDivisionError" in shown
     assert "**Answer**" in shown
     assert "Answered" in run.outputs[0].data["text/markdown"]
+    assert "widgets" not in nb.metadata
 
 
 def test_nbclient_can_tell_a_failure() -> None:

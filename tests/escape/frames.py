@@ -83,6 +83,7 @@ class Bench:
             publisher,
             self,
             lambda comm: comm == "ours",
+            lambda content: b"ours" in bytes(content),
             lambda head, parts=(): self.sent.append(head),
             Firewall(),
             lambda frame: self.dap.append(dap.read(frame.parts[0])),

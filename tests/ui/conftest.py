@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def _announced(file: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert server.poll() is None, "JupyterLab ended while it started"
-        if file.is_file():
+        with suppress(FileNotFoundError, json.JSONDecodeError):  # or only half of it is there
             info: dict[str, Any] = json.loads(file.read_text())
             return info
         time.sleep(0.1)

@@ -29,9 +29,10 @@ from codeact_kernel.kernel.cells.agent_cell import (
 from codeact_kernel.kernel.cells.agent_completion import Completer
 from codeact_kernel.kernel.cells.agent_request import AgentRequest, Carried, harmless
 from codeact_kernel.kernel.cells.pip_cell import PipCell, SatisfiedCell
-from codeact_kernel.kernel.channels.messages import Incoming
+from codeact_kernel.kernel.channels.messages import Bytes, Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.display.firewall import DISTRUSTED, TRUSTED
+from codeact_kernel.kernel.inline.widgets import Widgets
 from codeact_kernel.kernel.panel.panel import Panel
 from codeact_kernel.kernel.relay.relay import Relay
 from codeact_kernel.kernel.relay.running import GRACE
@@ -64,6 +65,7 @@ class AgentQueue:
         relay: Relay,
         publisher: Publisher,
         panel: Panel,
+        widgets: Widgets,
         runner: Runner,
         cells: CellRequests,
         pip: pip_process.Pip,
@@ -72,6 +74,7 @@ class AgentQueue:
         self._relay = relay
         self._publisher = publisher
         self._panel = panel
+        self._widgets = widgets
         self._runner = runner
         self._cells = cells
         self._pip = pip
@@ -84,7 +87,7 @@ class AgentQueue:
 
     def takes(self, message: Incoming) -> bool:
         """Handle a client's message when it is the agent's, or has to wait. Raises BadMessage."""
-        if self._panel.takes(message):
+        if self._panel.takes(message) or self._widgets.takes(message):
             return True
         if message.type == "complete_request":
             return self._completer.takes(message)
@@ -122,7 +125,11 @@ class AgentQueue:
 
     def owns_comm(self, comm_id: str) -> bool:
         """Whether a comm belongs to this kernel."""
-        return self._panel.owns(comm_id)
+        return self._panel.owns(comm_id) or self._widgets.owns(comm_id)
+
+    def named_in(self, content: Bytes) -> bool:
+        """Whether this JSON names a widget of this kernel."""
+        return self._widgets.named_in(content)
 
     def busy_header(self) -> bytes | None:
         """The agent cell's header while it is under way."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from codeact_kernel.kernel.channels.messages import Incoming
+from codeact_kernel.kernel.channels.messages import Bytes, Incoming
 
 if TYPE_CHECKING:
     from codeact_kernel.kernel.cells.agent_queue import AgentQueue
@@ -30,6 +30,9 @@ class Deferred:
 
     def owns_comm(self, comm_id: str) -> bool:
         return self._queue is not None and self._queue.owns_comm(comm_id)
+
+    def named_in(self, content: Bytes) -> bool:
+        return self._queue is not None and self._queue.named_in(content)
 
     def busy_header(self) -> bytes | None:
         return None if self._queue is None else self._queue.busy_header()

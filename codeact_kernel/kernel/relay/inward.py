@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from codeact_kernel.kernel.channels.messages import (
     EMPTY,
     BadMessage,
+    Bytes,
     as_object,
     to_json,
     whole_object,
@@ -41,6 +42,10 @@ _ANY_TIME: Mapping[str, Mapping[str, type]] = {
     "comm_msg": {"comm_id": str},
     "comm_close": {"comm_id": str},
 }
+_REFERS = frozenset(
+    ("comm_open", "comm_msg", "display_data", "update_display_data", "execute_result")
+)
+"""What can show a widget, or tie itself to one."""
 _MAX_PROMPT = 10_000
 _TOLD = 1000
 _STREAMS = ("stdout", "stderr")
@@ -56,7 +61,8 @@ class Life(Protocol):
 class Inward:
     """Takes frames, finds the request each belongs to, and tells it.
 
-    `owns_comm(comm_id)` says whether a comm is this kernel's own; the sandbox has no part in those.
+    `owns_comm(comm_id)` says whether a comm is this kernel's own; the sandbox has no part in those,
+    and nothing it shows may refer to them, which `names_own(content)` finds.
     `send` answers a call; `dap` takes what a debugger says; `order` does what takes long.
     """
 
@@ -66,6 +72,7 @@ class Inward:
         publisher: Publisher,
         life: Life,
         owns_comm: Callable[[str], bool],
+        names_own: Callable[[Bytes], bool],
         send: Callable[..., None],
         firewall: Firewall,
         dap: Callable[[Frame], None],
@@ -75,6 +82,7 @@ class Inward:
         self._publisher = publisher
         self._life = life
         self._owns_comm = owns_comm
+        self._names_own = names_own
         self._send = send
         self._firewall = firewall
         self._order = order
@@ -124,6 +132,8 @@ class Inward:
         request = request or self._requests.recent(frame.head["parent"])
         if kind.startswith("comm_") and self._forbidden(said.value):
             raise BadMessage("a comm that is not its own")
+        if kind in _REFERS and self._names_own(said.content):
+            raise BadMessage("a widget that is not its own")
         if self._firewall.takes_long(said):
             self._order.work(
                 lambda: self._firewall.publish(said),

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.kernel.channels import information
-from codeact_kernel.kernel.channels.messages import BadMessage, Incoming, as_object, to_json
+from codeact_kernel.kernel.channels.messages import (
+    BadMessage,
+    Bytes,
+    Incoming,
+    as_object,
+    to_json,
+)
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.debugging.debugger import Debugger
 from codeact_kernel.kernel.display.firewall import Firewall
@@ -52,6 +58,7 @@ class Agent(Protocol):
 
     def takes(self, message: Incoming) -> bool: ...
     def owns_comm(self, comm_id: str) -> bool: ...
+    def named_in(self, content: Bytes) -> bool: ...
     def busy_header(self) -> bytes | None: ...
     def sandbox_changed(self) -> None: ...
     def stop(self) -> bool: ...
@@ -90,6 +97,7 @@ class Relay:
             publisher,
             self,
             self._owns_comm,
+            lambda content: self.agent.named_in(content),
             link.send,
             self.firewall,
             self.debugger.on_frame,

@@ -31,6 +31,8 @@ from codeact_kernel.kernel.cells.agent_options import Options
 from codeact_kernel.kernel.channels.messages import Incoming, Signer
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.inline.text import TextView
+from codeact_kernel.kernel.inline.view import ByForm, WidgetView, has_cells
+from codeact_kernel.kernel.inline.widgets import Widgets
 from codeact_kernel.kernel.panel.panel import Comm, Panel
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.relay import Relay
@@ -83,6 +85,7 @@ class Runner:
         publisher: Publisher,
         signer: Signer,
         panel: Panel,
+        widgets: Widgets,
         projection: Projection,
         turnstile: Turnstile,
         layout: Layout,
@@ -99,6 +102,7 @@ class Runner:
         self._publisher = publisher
         self._signer = signer
         self._panel = panel
+        self._widgets = widgets
         self._projection = projection
         self._turnstile = turnstile
         self._layout = layout
@@ -196,7 +200,10 @@ class Runner:
             lambda msg_id: self._signer.header_of("execute_request", msg_id, session)
         )
         if comm is None or not comm.cells:
-            return TextView(publisher, header, requests, client)
+            if client is None or not has_cells(message):
+                return TextView(publisher, header, requests, client)
+            stop = self._relay.agent.stop
+            return WidgetView(publisher, header, self._widgets, requests, client, stop)
         if not comm.runs:
             return CellsView(publisher, self._panel, comm, header, requests, client)
         cells, turnstile = self._projection, self._turnstile
@@ -209,7 +216,10 @@ class Runner:
         if comm is not None and comm.runs:
             self._turnstile.rest = False
             return ByRunning(self._turnstile, self._projection, run_id)
-        return None if client is None else Ask(self._relay.questions, client, view.propose)
+        if client is None:
+            return None
+        ask = Ask(self._relay.questions, client, view.propose)
+        return ByForm(view, ask) if isinstance(view, WidgetView) else ask
 
     def _steps(self, run_id: str, view: View, emit: Callable[[Event], None]) -> Steps:
         def note(sentence: str) -> None:

@@ -8,6 +8,7 @@ cell is the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from codeact_kernel.errors import UsageError
 from codeact_kernel.kernel.channels.messages import Incoming
@@ -86,16 +87,13 @@ class ByRunning:
     async def decide(self, number: int, cell: str, code: str, concerns: Sequence[str]) -> Decision:
         if self._turnstile.rest:
             return Approve(code=code)
-        found = [visible(concern) for concern in concerns]
-        if visible(code) != code:  # an editor does not show everything either
-            found.append(HIDDEN)
         mark = {
             "role": "step",
             "run": self._run,
             "step": number,
             "status": "waiting",
             "token": self._turnstile.ask(cell),
-            "concerns": found,
+            "concerns": with_hidden(code, concerns),
         }
         self._projection.waits(SetMetadata(cell=cell, metadata=mark))
         try:
@@ -122,8 +120,21 @@ class Risky:
         return await self._asking.decide(number, cell, code, concerns)
 
 
-Asking = Ask | ByRunning
+class Asking(Protocol):
+    """Who asks a person."""
+
+    async def decide(
+        self, number: int, cell: str, code: str, concerns: Sequence[str]
+    ) -> Decision: ...
+
+
 Gates = Never | Asking | Risky
+
+
+def with_hidden(code: str, concerns: Sequence[str]) -> list[str]:
+    """The concerns to show beside an editor, which does not show everything either."""
+    hides = [HIDDEN] if visible(code) != code else []
+    return [*map(visible, concerns), *hides]
 
 
 def gate_for(approve: str, asking: Asking | None) -> Gates:
