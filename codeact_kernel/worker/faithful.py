@@ -22,6 +22,8 @@ from codeact_kernel.worker import loop as loops
 
 NAMES = 5
 _LENGTH = 80
+_REST_SECONDS, _ENDING_SECONDS = 0.02, 2.0
+"""A thread that rests so long will not end by itself; one that runs is given so long to do so."""
 _SURVIVES = ("numpy", "pyarrow", "duckdb")
 """Libraries whose pools of threads are made anew in a fork."""
 _OPENMP = ("libgomp", "libomp", "libiomp", "libtorch", "libtensorflow")
@@ -47,7 +49,7 @@ def reasons(ours: Collection[int]) -> list[Reason]:
     threads = [each for each in threading.enumerate() if each is not threading.main_thread()]
     if threads:
         found.append(_reason("threads", [each.name for each in threads], stops=True))
-    native = _native(1 + len(threads))
+    native = _native(len(threads))
     if native:
         found.append(Reason(kind="pools", count=native, stops=True))
     children = _children()
@@ -76,23 +78,38 @@ def _reason(kind: str, names: Collection[str], *, stops: bool = False) -> Reason
 def _native(python: int) -> int:
     """Threads beside so many of Python's that do not outlive a fork.
 
-    One that was joined may be there for a moment longer.
+    One that was joined may be there for a moment longer; on a busy machine it waits for its turn to
+    end, which a pool that waits for work does not.
     """
-    if _tasks() <= python or _is_known_pool():
+    if len(_tasks()) <= python or _is_known_pool():
         return 0
-    for _ in range(20):
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < _ENDING_SECONDS:
         time.sleep(0.001)
-        if _tasks() <= python:
+        tasks = _tasks()
+        if len(tasks) <= python:
             return 0
-    return _tasks() - python
+        if waited > _REST_SECONDS and not any(map(_is_running, tasks)):
+            break
+    return max(0, len(_tasks()) - python)
 
 
-def _tasks() -> int:
-    """Threads of this process, Python's and others; 1 where they cannot be counted."""
+def _tasks() -> list[str]:
+    """Threads of this process beside the main one, Python's and others; none where they are hidden."""
     try:
-        return len(os.listdir("/proc/self/task"))
+        return [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
     except OSError:
-        return 1
+        return []
+
+
+def _is_running(task: str) -> bool:
+    """Whether this thread has something to do."""
+    try:
+        with open(f"/proc/self/task/{task}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in (b"S", b"T", b"t")
 
 
 def _is_known_pool() -> bool:

@@ -289,6 +289,22 @@ def test_threads_that_only_wait_for_work_are_no_obstacle(shared: Worker) -> None
         discard(shared, 1)
 
 
+def test_a_native_thread_that_is_about_to_end_is_waited_for(shared: Worker) -> None:
+    """One that Python has forgotten and the system has not yet: busy, so it is no pool that waits."""
+    shared.run("import _thread, time")
+    shared.run("def last():\n    while time.thread_time() < 0.05: pass")
+    shared.run("_ = _thread.start_new_thread(last, ())")
+    take(shared, 1)
+    discard(shared, 1)
+    shared.run("lock = _thread.allocate_lock(); _ = lock.acquire()")
+    shared.run("_ = _thread.start_new_thread(lock.acquire, ())")
+    answer = shared.order("checkpoint", number=1)
+    assert [(r["kind"], r["count"]) for r in answer["reasons"]] == [("pools", 1)]
+    shared.run("lock.release()")
+    take(shared, 1)
+    discard(shared, 1)
+
+
 def test_what_is_not_restored_is_said_before(shared: Worker, tmp_path: Path) -> None:
     """Child processes, sockets, pipes and files that are written are named with the checkpoint."""
     path = tmp_path / "log.txt"
