@@ -15,18 +15,18 @@ from codeact_kernel.sandbox.usage import tree
 
 IMPORTS = "import numpy, pandas, matplotlib; 1 + 1"
 _STEADY = 20
-"""Looks, a tenth of a second apart, at which there are twice the processes below, and the one that waits
-to mount the folder: its imports are done."""
+"""Looks, a tenth of a second apart, at which it has all its processes: its imports are done."""
+_PROCESSES = 5
+"""Two that start it, the first one inside, the kernel, and who waits to mount the folder."""
 
 
 def rows(quick: bool) -> Iterator[Figure]:
     """One row. Before each sample a sandbox stands by again."""
     os.environ["CODEACT_STANDBY"] = "true"
     with ready(OURS) as kernel:
-        alone = len(tree(kernel.pid))
         ours = []
         for _ in range(1 if quick else 7):
-            _wait_for_another(kernel.pid, alone)
+            _wait_for_another(kernel.pid)
             kernel.finish("import os; os._exit(1)")
             ours.append(kernel.execute(IMPORTS).seconds * 1000)
     os.environ["CODEACT_STANDBY"] = "false"
@@ -34,12 +34,13 @@ def rows(quick: bool) -> Iterator[Figure]:
     yield Figure(name="standby → result with libraries", ours=ours, peer=peer, budget=25, unit="ms")
 
 
-def _wait_for_another(pid: int, alone: int) -> None:
+def _wait_for_another(pid: int) -> None:
+    alone = len(tree(pid))
     end, steady = time.monotonic() + TIMEOUT, 0
     while steady < _STEADY:
         if time.monotonic() > end:
             raise TimeoutError(f"no sandbox stood by within {TIMEOUT} s")
-        steady = steady + 1 if len(tree(pid)) == 2 * alone else 0
+        steady = steady + 1 if len(tree(pid)) == alone + _PROCESSES else 0
         time.sleep(0.1)
 
 

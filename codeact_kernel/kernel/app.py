@@ -28,6 +28,7 @@ from codeact_kernel.kernel.relay.isolation import Isolation
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.relay import Relay
 from codeact_kernel.kernel.start import worker_config
+from codeact_kernel.sandbox import handover
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.sandbox.spawn import Spawned
@@ -68,7 +69,10 @@ def run(
     config = worker_config(settings, policy)
     network = _network(policy)
     isolation = Isolation() if early is None else Isolation(early.backend, early.notes)
-    standby = Standby(policy, config, settings.standby_mb * MIB) if settings.standby else None
+    standby = None
+    if settings.standby:
+        note = handover.note(state_path(), path)
+        standby = Standby(policy, config, settings.standby_mb * MIB, note)
     files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
 
     async def start_sandbox(is_first: bool) -> Sandbox:
@@ -84,7 +88,7 @@ def run(
         else:
             sandbox = await launch(policy, config, waiting, told=network.told, spent=network.spent)
             network.flush = sandbox.flush_network
-        if standby is not None:
+        if standby is not None and sandbox.report.staging in ("", "done"):
             standby.follow(sandbox.kind)
         files.sandbox_has(sandbox.report.workspace)
         isolation.sandbox_has(sandbox.grade, sandbox.report)
@@ -98,7 +102,7 @@ def run(
         )
     finally:
         loop.close()
-        files.close()
+        files.close(keep=standby is not None and standby.is_left)
     return 0
 
 
@@ -193,6 +197,7 @@ class Kernel:
         self.relay.agent = self.agent
         self.background = Background(link, policy, standby, self._is_busy)
         self._over = asyncio.Event()
+        self._restarts = False
         self._ending: asyncio.Task[None] | None = None
 
     def _make_agent(self) -> AgentQueue:
@@ -297,7 +302,7 @@ class Kernel:
         try:
             await self._over.wait()
         finally:
-            await self.background.close()
+            await self.background.close(self._restarts)
             await self.link.close()
             self.connection.close()
 
@@ -315,6 +320,7 @@ class Kernel:
             self._ending = asyncio.get_running_loop().create_task(self._end(message, restart))
 
     async def _end(self, message: Incoming | None, restart: bool) -> None:
+        self._restarts = restart
         await self.agent.close()
         await self.link.close(restart)
         content: dict[str, Any] = {"status": "ok", "restart": restart}

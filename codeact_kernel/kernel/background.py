@@ -50,13 +50,15 @@ class Background:
         """The user runs something: one more sandbox may soon be needed, but not now."""
         self._stirred.set()
 
-    async def close(self) -> None:
-        """Leave everything as it is, and nothing behind."""
+    async def close(self, restart: bool) -> None:
+        """Leave everything as it is; behind, when this is a restart, what the next kernel can use."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._standby is not None:
+            if restart:
+                self._standby.hand_over()
             self._standby.close()
 
     async def _quietly(self, work: Coroutine[None, None, None]) -> None:

@@ -18,7 +18,7 @@ from codeact_kernel.errors import CodeActError, SandboxRefused
 from codeact_kernel.sandbox import mounts
 from codeact_kernel.sandbox.plan import unprivileged_uid
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.spawn import spawn
+from codeact_kernel.sandbox.spawn import Spawned, spawn
 from codeact_kernel.settings import Settings, load, notebook_name, state_path
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load()
         policy, area = staged(policy_of(settings, Path.cwd()), notebook_name())
-        early = spawn(policy, worker_config(settings, policy))
+        early = _left(path, settings, policy) or spawn(policy, worker_config(settings, policy))
     except SandboxRefused as error:
         refusal = str(error)
     except CodeActError as error:
@@ -54,6 +54,19 @@ def main(arguments: list[str]) -> int:
     finally:
         if early is not None:
             early.kill()
+
+
+def _left(connection: Path, settings: Settings, policy: Policy) -> Spawned | None:
+    """The sandbox that stood by in the kernel whose restart this is; nothing is imported when it is none."""
+    from codeact_kernel.sandbox import handover
+
+    note = handover.note(state_path(), connection)
+    if not settings.standby or not note.exists():
+        return None
+    from codeact_kernel.sandbox import made
+
+    wanted = made.wanted(policy, tuple(settings.preload) or made.preload())
+    return handover.take(policy, "" if wanted is None else made.text(wanted), note)
 
 
 def connection_path(arguments: list[str]) -> Path:

@@ -7,15 +7,18 @@ the same to code. To find it out is to look at the notebook's folder: some milli
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
 
 from codeact_kernel.sandbox import visible, workspace
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.visible import Visible
 from codeact_kernel.sandbox.workspace import Workspace
 
+PRELOAD = ("numpy", "pandas", "matplotlib")
+"""What nearly every notebook imports, and what takes longest; those that are installed."""
 _INSTALLED = ("site-packages", "dist-packages")
 _FILES = 2000
 """Source files of one package that are looked at; who edits more restarts the kernel twice."""
@@ -36,6 +39,36 @@ class Made:
     imports: tuple[str, ...]
     installed: Times
     edited: Times
+
+
+def preload() -> tuple[str, ...]:
+    """What of PRELOAD is installed."""
+    return tuple(name for name in PRELOAD if importlib.util.find_spec(name) is not None)
+
+
+def text(made: Made) -> str:
+    """The same for equal ones, in whatever process. It holds what the policy holds, secrets too."""
+    return json.dumps(_plain(made))
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return [
+            type(value).__name__,
+            *(_plain(getattr(value, each.name)) for each in fields(value)),
+        ]
+    if isinstance(value, Mapping):
+        return sorted([str(key), _plain(each)] for key, each in value.items())
+    if isinstance(value, Set):
+        return sorted(map(str, value))
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, int | float | str | None) else repr(value)
+
+
+def is_edited(name: str, since: float) -> bool:
+    """Was a source file of this package, which is worked on in place, changed since?"""
+    return any(changed > since * 1e9 for _, changed in _times(_sources(name)))
 
 
 def wanted(policy: Policy, imports: tuple[str, ...]) -> Made | None:

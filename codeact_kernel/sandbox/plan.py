@@ -271,6 +271,12 @@ def launcher(wire: int) -> list[str]:
     return [sys.executable, "-I", "-S", program, str(wire)]
 
 
+def kept(channel: int, command: list[str]) -> list[str]:
+    """The same command, started by somebody who may keep it for another kernel."""
+    program = os.path.join(visibles.package_folder(), "sandbox", "keeper.py")
+    return [sys.executable, "-I", "-S", program, str(channel), "--", *command]
+
+
 def _is_mapped(uid: int) -> bool:
     """Does the user namespace we are in know `uid`? A container often knows 65536 only."""
     try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.sandbox import cgroups
@@ -28,6 +28,7 @@ from codeact_kernel.sandbox.policy import Policy
 
 WORKER = "codeact_kernel.worker"
 Socket = socket.socket
+_MESSAGES = socket.SOCK_SEQPACKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ class Kind:
     stronger: tuple[str, ...] = ()
 
 
+class Process(Protocol):
+    """What is asked of a process that was started, as of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Spawned:
     """A sandbox that is starting. `socket` is our end of the wire, blocking.
@@ -74,7 +86,7 @@ class Spawned:
     `doorway` is where its listener comes out when the policy has an allowlist (layers/doorway.py).
     """
 
-    process: subprocess.Popen[bytes]
+    process: Process
     socket: socket.socket
     kind: Kind
     policy: Policy
@@ -86,6 +98,10 @@ class Spawned:
     doorway: Socket | None = None
     bell: Socket | None = None
     """Rung when one that stands by is taken (`late.py`); None: it does not stand by."""
+    keeper: Socket | None = None
+    """To who started it, when that may keep it for the next kernel (`keeper.py`)."""
+    outside: int = 1
+    """How many of its processes, from the first one, are not inside."""
     _killed: bool = field(default=False, repr=False)
 
     @property
@@ -111,9 +127,7 @@ class Spawned:
         from codeact_kernel.sandbox.layers import processes  # brings ctypes; not needed to start
 
         self._killed = True
-        for ours in (self.socket, self.doorway, self.bell):
-            if ours is not None:
-                ours.close()
+        self._close()
         processes.kill_below(self.process.pid)
         self.process.terminate()  # a guardian buries its dead before it goes
         try:
@@ -124,6 +138,18 @@ class Spawned:
         if self.group is not None:
             self.group.remove()
         self.folder.remove()
+
+    def let_go(self) -> None:
+        """It is somebody else's: nothing of it is ended, or taken away, from here."""
+        self._killed = True
+        self._close()
+        for lock in (self.folder.lock, *(self.group.locks if self.group else ())):
+            os.close(lock)
+
+    def _close(self) -> None:
+        for ours in (self.socket, self.doorway, self.bell, self.keeper):
+            if ours is not None:
+                ours.close()
 
     @property
     def memory_guard(self) -> str:
@@ -208,14 +234,16 @@ def _start(backend: Backend, plan: Plan, failed: list[str], *, stands_by: bool) 
         wire, inside = _pair(ours, theirs)
         doorway, door = (None, None) if plan.policy.egress is None else _pair(ours, theirs)
         bell, cord = _pair(ours, theirs) if stands_by else (None, None)
+        keeper, channel = _pair(ours, theirs, _MESSAGES) if stands_by else (None, None)
         group = cgroups.make(plan.policy) if plan.policy.isolation != "none" else None
         doors: tuple[int, ...] = ()
         if group is not None:
             ours.callback(group.remove)
             doors = theirs.enter_context(group.doors())
-        ends = [end.fileno() for end in (inside, door, cord) if end is not None]
+        ends = [end.fileno() for end in (inside, door, cord, channel) if end is not None]
+        command = backend.command(plan, plans.launcher(inside.fileno()))
         process = subprocess.Popen(
-            backend.command(plan, plans.launcher(inside.fileno())),
+            command if channel is None else plans.kept(channel.fileno(), command),
             stdin=theirs.enter_context(_orders(backend, plan, doors, door, cord)),
             stdout=subprocess.DEVNULL,
             stderr=theirs.enter_context(open(plan.folder.stderr, "ab")),
@@ -231,14 +259,28 @@ def _start(backend: Backend, plan: Plan, failed: list[str], *, stands_by: bool) 
     weaker = [f"{tried}: {reason}." for reason in failed]
     notes = (*plan.notes, *backend.shortcomings(plan), *weaker)
     kind = Kind(backend.name, tuple(failed))
-    return Spawned(process, wire, kind, plan.policy, plan.folder, notes, group, doorway, bell)
+    return Spawned(
+        process=process,
+        socket=wire,
+        kind=kind,
+        policy=plan.policy,
+        folder=plan.folder,
+        notes=notes,
+        group=group,
+        doorway=doorway,
+        bell=bell,
+        keeper=keeper,
+        outside=1 if keeper is None else 2,
+    )
 
 
 def _pair(
-    ours: contextlib.ExitStack, theirs: contextlib.ExitStack
+    ours: contextlib.ExitStack,
+    theirs: contextlib.ExitStack,
+    kind: socket.SocketKind = socket.SOCK_STREAM,
 ) -> tuple[socket.socket, socket.socket]:
     """A connected pair; each end is closed with its stack."""
-    one, other = socket.socketpair()
+    one, other = socket.socketpair(type=kind)
     return ours.enter_context(one), theirs.enter_context(other)
 
 

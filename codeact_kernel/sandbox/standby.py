@@ -8,21 +8,20 @@ last walls are put up, and tested, when it is taken (`late.py`).
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from codeact_kernel.errors import SandboxError
-from codeact_kernel.sandbox import made, usage
+from codeact_kernel.sandbox import handover, made, usage
 from codeact_kernel.sandbox.made import Made
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import Kind, Spawned
 from codeact_kernel.sandbox.warm import warm_up
 
 log = logging.getLogger(__name__)
-PRELOAD = ("numpy", "pandas", "matplotlib")
-"""What nearly every notebook imports, and what takes longest; those that are installed."""
 _SECONDS = 120.0
 """How long the imports may take."""
 _TRIES = 3
@@ -35,16 +34,21 @@ class Standby:
     """Owner of the one that waits. Call everything from the event loop's thread.
 
     `budget` is the bytes it may use: one that uses more is thrown away, and no other is made.
-    `on_taken` is called whenever one was wanted: the next may be made.
+    `on_taken` is called whenever one was wanted: the next may be made. `note`: see `handover.note`.
     """
 
-    def __init__(self, policy: Policy, config: Mapping[str, Any], budget: int) -> None:
+    def __init__(
+        self, policy: Policy, config: Mapping[str, Any], budget: int, note: Path | None = None
+    ) -> None:
+        self._note = note
+        self.is_left = False
         self._policy = policy
         self._config = config
         self._budget = budget
         self._failures = 0
         self._kind: Kind | None = None
         self._made: Made | None = None
+        self._since = 0.0
         self._waiting: Spawned | None = None
         self._making: asyncio.Task[None] | None = None
         self.on_taken: Callable[[], None] = lambda: None
@@ -98,6 +102,17 @@ class Standby:
                 spawned.kill()
         return None
 
+    def hand_over(self) -> None:
+        """Leave the one that waits to the next kernel; `is_left` says whether that was possible."""
+        if self._note is None or made.is_edited("codeact_kernel", self._since) or not self.waits:
+            return
+        spawned, self._waiting = self._waiting, None
+        if spawned is None or self._made is None:
+            return
+        self.is_left = handover.leave(spawned, made.text(self._made), self._note)
+        if not self.is_left:
+            spawned.kill()
+
     def close(self) -> None:
         """Throw it away, made or in the making."""
         if self._making is not None:
@@ -118,6 +133,7 @@ class Standby:
 
     async def _make(self, wanted: Made, kind: Kind) -> None:
         config = {**self._config, "preload": list(wanted.imports)}
+        self._since = time.time()
         try:
             spawned = await warm_up(self._policy, config, kind, _SECONDS)
         except (SandboxError, OSError) as error:
@@ -135,18 +151,13 @@ class Standby:
 
     async def _wanted(self) -> Made | None:
         """What one would be made for now. In a thread: it looks at files."""
-        imports = tuple(self._config.get("preload") or preload())
+        imports = tuple(self._config.get("preload") or made.preload())
         return await asyncio.to_thread(made.wanted, self._policy, imports)
 
     def _drop(self) -> None:
         spawned, self._waiting = self._waiting, None
         if spawned is not None:
             spawned.kill()
-
-
-def preload() -> list[str]:
-    """What of PRELOAD is installed."""
-    return [name for name in PRELOAD if importlib.util.find_spec(name) is not None]
 
 
 def available() -> int:

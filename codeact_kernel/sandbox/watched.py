@@ -88,7 +88,8 @@ def _root(spawned: Spawned) -> Callable[[], str | None]:
     def root() -> str | None:
         if not found:
             tree = usage.tree(spawned.process.pid)
-            found.extend(f"/proc/{pid}/root" for pid in tree[1:2])
+            first = spawned.outside
+            found.extend(f"/proc/{pid}/root" for pid in tree[first : first + 1])
         return found[0] if found else None
 
     return root

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jupyter_client.connect import write_connection_file
 
-from tests.e2e.conftest import ROOT, alive, below, gone, started
+from tests.e2e.conftest import ROOT, Session, alive, below, gone, started
 
 
 def test_kernel_info_before_the_sandbox_is_ready(tmp_path: Path) -> None:
@@ -105,25 +105,59 @@ def test_wrong_use_is_one_sentence(tmp_path: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
 
 
+STANDING_BY = 5
+"""Processes of a sandbox that stands by: two that start it, the first one inside, the kernel, and who
+waits to mount the folder."""
+IMPORTED = "import sys; 'numpy' in sys.modules"
+
+
+def until_one_stands_by(session: Session, alone: int) -> list[int]:
+    """Wait until its imports are done; all processes of the kernel then, `alone` of them not its own."""
+    end, steady = time.monotonic() + 60, 0
+    found: list[int] = []
+    while steady < 20 and time.monotonic() < end:  # the font list has a sandbox, too
+        found = below(session.pid)
+        steady = steady + 1 if len(found) == alone + STANDING_BY else 0
+        time.sleep(0.1)
+    return found
+
+
 def test_a_sandbox_that_dies_is_followed_by_the_one_that_stood_by(tmp_path: Path) -> None:
     """It has imported what most notebooks use, and no other process is started for the next cell."""
     with started(tmp_path, {"CODEACT_STANDBY": "true"}) as session:
-        assert session.run("import sys; 'numpy' in sys.modules").value == "False"
+        assert session.run(IMPORTED).value == "False"
         session.run("open('kept.txt', 'w').write('kept')")
-        one = len(below(session.pid))
+        alone = len(below(session.pid))
         for _ in range(3):  # on a busy machine it may not be done with its imports
-            end, steady = time.monotonic() + 60, 0
-            while steady < 20 and time.monotonic() < end:  # the font list has a sandbox, too
-                two = below(session.pid)
-                # One more than the one at work has waits to mount the folder.
-                steady = steady + 1 if len(two) == 2 * one + 1 else 0
-                time.sleep(0.1)
+            before = until_one_stands_by(session, alone)
             assert session.run("import os; os._exit(1)").error["ename"] == "SandboxDied"
-            imported = session.run("import sys; 'numpy' in sys.modules").value
+            imported = session.run(IMPORTED).value
             if imported == "True":
                 break
         assert imported == "True"
-        assert len(set(below(session.pid)) & set(two)) == one
+        assert len(set(below(session.pid)) & set(before)) == STANDING_BY - 1
         session.run("open('data.txt', 'w').write('new')")
         assert session.run("open('kept.txt').read()").value == "'kept'"
         assert (tmp_path / "data.txt").read_text() == "new"
+
+
+def test_a_restart_takes_the_sandbox_that_stood_by(tmp_path: Path) -> None:
+    """Another process is the kernel, with no variable of before; it ends with all that it took over."""
+    with started(tmp_path, {"CODEACT_STANDBY": "true"}) as session:
+        session.run("before = 1")
+        for _ in range(3):
+            alone = below(session.pid)
+            standing = set(until_one_stands_by(session, len(alone))) - set(alone)
+            session.manager.restart_kernel()
+            session.client.wait_for_ready(timeout=60)
+            imported = session.run(IMPORTED).value
+            if imported == "True":
+                break
+        assert imported == "True"
+        assert session.run("before").error["ename"] == "NameError"
+        taken = [pid for pid in standing if alive([pid])]
+        assert len(taken) == STANDING_BY - 1
+        session.run("open('data.txt', 'w').write('new')")
+        assert (tmp_path / "data.txt").read_text() == "new"
+        session.manager.shutdown_kernel()
+        assert gone(taken), alive(taken)

@@ -134,11 +134,11 @@ class Files:
             self.put(self.between_cells())
             self._quietly(self._staging.tidy)
 
-    def close(self) -> None:
-        """The kernel ends; what is undecided stays where it is."""
+    def close(self, keep: bool) -> None:
+        """The kernel ends; what is undecided stays where it is. `keep`: the next one has its sandbox."""
         if self._staging is not None:
             self.between_sandboxes()
-            self._staging.area.close()
+            self._staging.area.close(keep)
             self._staging = None
 
     def hint(self, said: Said, run: str = "") -> str:

@@ -58,10 +58,13 @@ class Area:
         with os.scandir(self.upper) as entries:
             return next(entries, None) is None
 
-    def close(self) -> None:
-        """Let it go; an empty one is taken away. No sandbox may run on it any more."""
+    def close(self, keep: bool = False) -> None:
+        """Let it go; an empty one is taken away, unless the next kernel's sandbox has it already.
+
+        No sandbox may run code on it any more.
+        """
         with contextlib.suppress(OSError):
-            if self.is_empty():
+            if not keep and self.is_empty():
                 _delete(self.path)
         with contextlib.suppress(OSError):
             os.close(self.lock)
