@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codeact_kernel.kernel.inline import models
+from codeact_kernel.kernel.inline import drawing, models
 from codeact_kernel.kernel.inline.widgets import Group, is_click, state_in
 from codeact_kernel.trace.values import Approve, Decision, Reject
 
 REFUSED = "The user did not approve this step."
-_FEWEST, _MOST = 3, 24
+_FEWEST = 3
 """Lines of the editor."""
 _APPROVED, _REST, _REJECTED = "codeact_approved", "codeact_rest", "codeact_rejected"
 
@@ -41,7 +41,7 @@ class Form:
         self._reason = ""
         self._stop = stop
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        rows = min(_MOST, max(_FEWEST, code.count("\n") + 1))
+        rows = min(drawing.EDITOR, max(_FEWEST, drawing.height(code)))
         words = widgets.open(models.html(question, "codeact-words"))
         editor = widgets.open(models.editor(code, rows), self._edited)
         approve = widgets.open(models.toggle("Approve", "Run the code as it is shown", "success"))

@@ -55,7 +55,7 @@ def toggle(words: str, tooltip: str, look: str = "") -> State:
 
 def editor(code: str, rows: int) -> State:
     """Text of several lines to be changed."""
-    return _control("Textarea", value=code, rows=rows, _dom_classes=["codeact-code"])
+    return _control("Textarea", value=code, rows=rows, _dom_classes=["codeact-editor"])
 
 
 def field(placeholder: str) -> State:

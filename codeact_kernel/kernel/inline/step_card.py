@@ -51,7 +51,7 @@ class StepCard:
         """This code waits for a person."""
         self._step = (number, thought, code)
         widgets = self._widgets or self._open()
-        form = Form(widgets, code, drawing.question(number, thought, concerns), stop)
+        form = Form(widgets, code, drawing.question(number, thought, concerns, code), stop)
         children = models.references((self._sheet, *form.parts))
         # The panel stays: a front end hides the output of a view that is taken away.
         widgets.change(

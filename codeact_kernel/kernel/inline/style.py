@@ -16,14 +16,8 @@ _VARIABLES = {
     "going": "var(--jp-brand-color1, var(--vscode-progressBar-background, #1976d2))",
     "waits": "var(--jp-warn-color1, var(--vscode-editorWarning-foreground, #e69500))",
 }
-_TOKENS = {
-    "comment": "comment",
-    "string": "string",
-    "number": "number",
-    "keyword": "keyword",
-    "builtin": "builtin",
-    "meta": "meta",
-}
+_TOKENS = ("comment", "string", "number", "keyword", "builtin", "meta")
+"""Those of highlight.py, which JupyterLab's editor has a colour for, too."""
 _RULES = """
 .codeact-panel { border: 1px solid @line; border-left: 3px solid @going; border-radius: 3px;
   background: @ground; padding: 6px 10px; margin: 2px 0 6px; max-width: 100%; overflow: hidden; }
@@ -34,17 +28,17 @@ _RULES = """
 .codeact-head { align-items: flex-start; overflow: hidden; }
 .codeact-head .widget-html, .codeact-head .jupyter-widget-html { flex: 1 1 auto; min-width: 0; }
 .codeact-head button { flex: none; width: auto; }
-.ca-task { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.ca-now::before { content: "\\25cf"; color: @going; margin-right: 6px; }
-.ca-now.ca-waits::before { color: @waits; }
-.ca-faint { color: @faint; }
-.ca-thought { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px; }
-.ca-warns { margin: 2px 0 4px; padding-left: 20px; }
-.ca-code { font-family: @mono; font-size: @code; line-height: 1.4; white-space: pre; overflow-x: auto;
+.codeact-task { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.codeact-now::before { content: "\\25cf"; color: @going; margin-right: 6px; }
+.codeact-now.codeact-waits::before { color: @waits; }
+.codeact-faint { color: @faint; }
+.codeact-thought { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px; }
+.codeact-warns { margin: 2px 0 4px; padding-left: 20px; }
+.codeact-code { font-family: @mono; font-size: @code; line-height: 1.4; white-space: pre; overflow-x: auto;
   margin: 4px 0; padding: 0; background: none; color: @text; }
-.codeact-code { width: 100% !important; margin: 4px 0 !important; }
-.codeact-code textarea { font-family: @mono !important; font-size: @code !important; line-height: 1.4;
-  white-space: pre; overflow-x: auto; resize: vertical; }
+.codeact-editor { width: 100% !important; margin: 4px 0 !important; }
+.codeact-editor textarea { font-family: @mono !important; font-size: @code !important; line-height: 1.4;
+  white-space: pre-wrap; overflow-wrap: anywhere; resize: vertical; }
 .codeact-buttons { flex-wrap: wrap; gap: 6px; margin-top: 4px !important; overflow: visible; }
 .codeact-buttons button { width: auto; margin: 0; }
 .codeact-buttons .widget-text, .codeact-buttons .jupyter-widget-text { flex: 1 1 220px; margin: 0; max-width: 420px; }
@@ -55,8 +49,8 @@ def _sheet() -> str:
     rules = _RULES
     for name, value in _VARIABLES.items():
         rules = rules.replace(f"@{name}", value)
-    for token, name in _TOKENS.items():
-        rules += f".ca-{token} {{ color: var(--jp-mirror-editor-{name}-color, inherit); }}\n"
+    for token in _TOKENS:
+        rules += f".codeact-{token} {{ color: var(--jp-mirror-editor-{token}-color, inherit); }}\n"
     return f"<style>{rules}</style>"
 
 

@@ -64,7 +64,7 @@ class Reader(HTMLParser):
     [
         drawing.progress(HOSTILE, HOSTILE, (HOSTILE,), 3.0, True),
         drawing.writing(1, HOSTILE, f"'{HOSTILE}\n# {HOSTILE}\n{HOSTILE}"),
-        drawing.question(1, HOSTILE, [HOSTILE]),
+        drawing.question(1, HOSTILE, [HOSTILE], HOSTILE),
     ],
 )
 def test_what_others_wrote_is_text(drawn: str) -> None:
@@ -95,9 +95,9 @@ def test_colours_change_no_character(code: str) -> None:
 def test_colours_of_python() -> None:
     """Words, strings, numbers, comments and builtins are told apart."""
     shown = python("for x in range(3): print('for')  # for")
-    assert shown.count('"ca-keyword">for') == 1
+    assert shown.count('"codeact-keyword">for') == 1
     for part in ('keyword">in', 'builtin">range', 'number">3', "string", "comment"):
-        assert f"ca-{part}" in shown
+        assert f"codeact-{part}" in shown
 
 
 def test_long_code_shows_its_end() -> None:
@@ -106,6 +106,15 @@ def test_long_code_shows_its_end() -> None:
     assert shown.endswith("999")
     assert "… 960 lines above …" in shown
     assert len(drawing.writing(1, "", "x" * 10**6)) < 10_000
+
+
+@pytest.mark.parametrize("code", ["x\n" * 100, f"x = 1{' ' * 3000}; evil()"])
+def test_it_is_said_when_code_does_not_fit(code: str) -> None:
+    """Nothing hides below the editor or beside it: long lines go on below, and scrolling is named."""
+    assert "Scroll to see all" in drawing.question(1, "", (), code)
+    assert "Scroll to see all" not in drawing.question(1, "", (), "x = 1\ny = 2")
+    assert ".codeact-editor textarea" in SHEET
+    assert "pre-wrap; overflow-wrap: anywhere" in SHEET
 
 
 def test_the_style_loads_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from codeact_kernel.kernel.inline.models import MIME
+from codeact_kernel.kernel.run.approvals import HIDDEN
 from tests.fakes import FakeModel
 from tests.kernel.boxes import FakeBox, obedient
 from tests.kernel.conftest import started
@@ -100,6 +102,21 @@ def _source(page: WidgetFront, state: dict[str, Any]) -> str:
     """What is written on the button that a link begins at."""
     source, _ = state.get("source", ("", ""))
     return str(page.models.get(source.removeprefix("IPY_MODEL_"), {}).get("description"))
+
+
+async def test_what_an_editor_hides_is_said(tmp_path: Path) -> None:
+    """Characters that nobody sees are named above the code, and it runs as it is."""
+    code = "x = 'user\u200b\u202e'"
+    reply = f"<python>\n{code}\n</python>"
+    async with started(tmp_path, model=FakeModel(reply, DONE)) as front:
+        front.box.script = obedient
+        page = WidgetFront(front)
+        run = page.execute(TASK)
+        await page.asked()
+        assert html.escape(HIDDEN) in str(page.models)
+        page.press("Approve")
+        await page.over(run)
+    assert ran(front.box) == [code]
 
 
 async def test_other_pages_see_what_was_changed(page: WidgetFront) -> None:
