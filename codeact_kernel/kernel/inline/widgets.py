@@ -96,13 +96,12 @@ class Widgets:
 
 
 class Group:
-    """Widgets of one display. `closed` once they are gone."""
+    """Widgets of one display."""
 
     def __init__(self, widgets: Widgets, parent: bytes) -> None:
         self._widgets = widgets
         self._parent = parent
         self._ids: list[str] = []
-        self.closed = False
 
     def open(self, state: State, hear: Hear = lambda data: None) -> str:
         """One more; its id."""
@@ -116,7 +115,6 @@ class Group:
 
     def close(self) -> None:
         """All of them go."""
-        self.closed = True
         for comm_id in reversed(self._ids):
             self._widgets.close(self._parent, comm_id)
         self._ids.clear()

@@ -132,8 +132,6 @@ class Inward:
         request = request or self._requests.recent(frame.head["parent"])
         if kind.startswith("comm_") and self._forbidden(said.value):
             raise BadMessage("a comm that is not its own")
-        if kind in _REFERS and self._names_own(said.content):
-            raise BadMessage("a widget that is not its own")
         if self._firewall.takes_long(said):
             self._order.work(
                 lambda: self._firewall.publish(said),
@@ -143,8 +141,13 @@ class Inward:
             self._cleaned(request, said, self._firewall.publish(said))
 
     def _cleaned(self, request: Request | None, said: Said, cleaned: Cleaned) -> None:
-        if cleaned.said is not None:
-            self._show(request, cleaned.said)
+        shown = cleaned.said
+        # Looked for when all is cleaned: what is taken out of a text can join its parts.
+        if shown is not None and shown.type in _REFERS and self._names_own(shown.content):
+            self.dropped.say("dropped a %s that names a widget of ours", shown.type)
+            return
+        if shown is not None:
+            self._show(request, shown)
         if cleaned.removed:
             self._tell(request, said, cleaned.removed)
 
