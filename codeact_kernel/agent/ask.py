@@ -20,7 +20,7 @@ from codeact_kernel.agent.ports import Chunk, Clock, Finished, Model
 from codeact_kernel.agent.streaming import SoFar, so_far
 from codeact_kernel.errors import ModelError, StreamCut
 from codeact_kernel.trace.digest import digest
-from codeact_kernel.trace.values import Message, Reply, Usage
+from codeact_kernel.trace.values import Message, Observation, Reply, Usage
 
 TRIES = 5
 _Stream = AsyncIterator[Chunk | Finished]
@@ -41,11 +41,12 @@ ENDLESS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A complete reply. `truncated` and `notice` as in ports.Finished."""
+    """A complete reply. The rest as in ports.Finished."""
 
     reply: Reply
     truncated: bool = False
     notice: str = ""
+    recorded: Observation | None = None
 
 
 async def ask(
@@ -115,7 +116,12 @@ async def _once(
         usage=finished.usage,
         seconds=growing.seconds,
     )
-    return Answered(reply=reply, truncated=finished.truncated, notice=finished.notice)
+    return Answered(
+        reply=reply,
+        truncated=finished.truncated,
+        notice=finished.notice,
+        recorded=finished.recorded,
+    )
 
 
 class _Growing:

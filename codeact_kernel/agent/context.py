@@ -8,7 +8,7 @@ it would cost the cache. The notebook keeps the originals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from codeact_kernel.trace.values import Image, Message, Usage
@@ -24,11 +24,26 @@ CHARS, IMAGE = 3.5, 1200
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of what the model is told. `stub` is what may stand for it later, "" when it must stay;
+    `step` the number of the step whose observation it is, 0 for anything else."""
+
+    text: str
+    images: tuple[Image, ...] = ()
+    stub: str = ""
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Turn:
-    """One message. `stub` is what may stand for it later, "" when it must stay."""
+    """One message; the user's are made of `parts`."""
 
     message: Message
-    stub: str = ""
+    parts: tuple[_Part, ...] = ()
+
+    @property
+    def can_shrink(self) -> bool:
+        return any(part.stub for part in self.parts)
 
 
 @dataclass(slots=True)
@@ -39,7 +54,7 @@ class Conversation:
     steps: int = 0
     """Steps taken so far, over all continuations."""
     _turns: list[_Turn] = field(default_factory=list)
-    _pending: list[_Turn] = field(default_factory=list)
+    _pending: list[_Part] = field(default_factory=list)
     _counted: int = 0
     """What the provider counted for the first `_covered` turns."""
     _covered: int = 0
@@ -80,9 +95,29 @@ class Conversation:
             _begins={number: turns for number, turns in self._begins.items() if number < step},
         )
 
-    def tell(self, text: str, images: tuple[Image, ...] = (), stub: str = "") -> None:
-        """Something for the next user message. What is told before the next question is one message."""
-        self._pending.append(_Turn(Message(role="user", text=text, images=images), stub))
+    def tell(
+        self, text: str, images: tuple[Image, ...] = (), stub: str = "", step: int = 0
+    ) -> None:
+        """Something for the next user message. What is told before the next question is one message.
+
+        `step`: it is the observation of this step.
+        """
+        self._pending.append(_Part(text, images, stub, step))
+
+    @property
+    def unanswered(self) -> int:
+        """The newest step whose observation the model has not answered, 0 for none."""
+        last = self._turns[-1].parts if self._turns else ()
+        return max((part.step for part in (*last, *self._pending)), default=0)
+
+    def amend(self, text: str) -> None:
+        """Tell this in place of the unanswered observation. It is the person's now, so it stays."""
+        self._flush()
+        step = self.unanswered
+        self._turns[-1] = _told(
+            replace(part, text=text, stub="") if part.step == step else part
+            for part in self._turns[-1].parts
+        )
 
     def hear(self, text: str, usage: Usage) -> None:
         """The reply to `messages()`; an empty one is kept as a dash, since providers refuse empty turns."""
@@ -107,7 +142,7 @@ class Conversation:
     def make_room(self, *, keep: int = KEEP) -> bool:
         """Stub all observations but the newest `keep`. False: it would gain too little, nothing is changed."""
         self._flush()
-        old = [place for place, turn in enumerate(self._turns) if turn.stub]
+        old = [place for place, turn in enumerate(self._turns) if turn.can_shrink]
         old = old[: len(old) - keep] if keep else old
         stubbed = {place: _stubbed(self._turns[place]) for place in old}
         saved = sum(
@@ -125,9 +160,9 @@ class Conversation:
             return
         parts, self._pending = self._pending, []
         if self._turns and self._turns[-1].message.role == "user":
-            parts.insert(0, self._turns.pop())  # it was never answered
+            parts = [*self._turns.pop().parts, *parts]  # it was never answered
             self._covered = min(self._covered, len(self._turns))
-        self._turns.append(_joined(parts))
+        self._turns.append(_told(parts))
 
 
 def high_water(window: int | None) -> int:
@@ -135,17 +170,16 @@ def high_water(window: int | None) -> int:
     return int(min(0.6 * (window or WINDOW), 100_000))
 
 
-def _joined(parts: Sequence[_Turn]) -> _Turn:
-    text = "\n\n".join(part.message.text for part in parts)
-    images = tuple(image for part in parts for image in part.message.images)
-    # A user's words must outlive the stub of the observation they came with.
-    stub = "\n\n".join(part.stub or part.message.text for part in parts)
-    stubs = any(part.stub for part in parts)
-    return _Turn(Message(role="user", text=text, images=images), stub if stubs else "")
+def _told(parts: Iterable[_Part]) -> _Turn:
+    parts = tuple(parts)
+    text = "\n\n".join(part.text for part in parts)
+    images = tuple(image for part in parts for image in part.images)
+    return _Turn(Message(role="user", text=text, images=images), parts)
 
 
 def _stubbed(turn: _Turn) -> _Turn:
-    return _Turn(replace(turn.message, text=turn.stub, images=()))
+    """A user's words outlive the stub of the observation they came with."""
+    return _told(_Part(part.stub or part.text, step=part.step) for part in turn.parts)
 
 
 def _estimate(message: Message) -> int:

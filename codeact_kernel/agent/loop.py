@@ -17,6 +17,7 @@ from typing import Any
 from codeact_kernel.agent import prompt, source
 from codeact_kernel.agent.code_turn import CodeTurn
 from codeact_kernel.agent.context import Conversation
+from codeact_kernel.agent.hold import Hold
 from codeact_kernel.agent.limits import Ending, Meter
 from codeact_kernel.agent.model_turn import REPAIRS, ModelTurn
 from codeact_kernel.agent.options import Options
@@ -62,12 +63,13 @@ async def run(
     run_id: str,
     cell: str,
     conversation: Conversation | None = None,
+    hold: Hold | None = None,
 ) -> End:
     """Work on the task until there is an answer or another end; never raises for any of these.
 
     To continue a run pass the `conversation` of its End and the same `run_id`; the task is then
     what the user added, "" for nothing. Limits count anew. Cancelling the task that awaits this
-    stops the run: it still returns normally.
+    stops the run: it still returns normally. `hold` lets the person hold it, None: nobody does.
     """
     settings = _settings(limits, options)
     emit(RunStarted(id=run_id, task=task.text, model=model.name, cell=cell, settings=settings))
@@ -78,7 +80,9 @@ async def run(
         meter=meter,
         record=record,
         conversation=talk,
-        mind=ModelTurn(model=model, meter=meter, record=record, conversation=talk),
+        mind=ModelTurn(
+            model=model, meter=meter, record=record, conversation=talk, hold=hold or Hold()
+        ),
         hands=CodeTurn(
             runtime=runtime,
             gate=gate,

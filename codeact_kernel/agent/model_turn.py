@@ -2,7 +2,7 @@
 
 Rule: what the model said goes into the conversation once, to the letter, and is paid for, whether
 it could be read or not. An unreadable reply is answered with what is wrong with it, REPAIRS times;
-that uses up no step.
+that uses up no step. Before each question the person may hold the run.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from codeact_kernel.agent import prompt
 from codeact_kernel.agent.ask import Answered, ask
 from codeact_kernel.agent.beside import beside
 from codeact_kernel.agent.context import Conversation, high_water
+from codeact_kernel.agent.hold import Hold
 from codeact_kernel.agent.limits import Meter
 from codeact_kernel.agent.parse import parse
 from codeact_kernel.agent.ports import Model, Surroundings
 from codeact_kernel.agent.record import Record
 from codeact_kernel.agent.streaming import SoFar
 from codeact_kernel.errors import ContextOverflow
-from codeact_kernel.trace.events import ReplyArrived, ReplyGrew
+from codeact_kernel.trace.events import (
+    Held,
+    ObservationEdited,
+    Released,
+    ReplyArrived,
+    ReplyGrew,
+)
 from codeact_kernel.trace.values import Action, Malformed, Reply
 
 REPAIRS = 2
@@ -35,6 +42,7 @@ class ModelTurn:
     meter: Meter
     record: Record
     conversation: Conversation
+    hold: Hold
     warned: bool = False
     """Whether it was said that the price is not known."""
 
@@ -45,6 +53,7 @@ class ModelTurn:
             action = await self._read(answered)
             problem = action.problem if isinstance(action, Malformed) else ""
             self._heard(answered.reply, problem)
+            self.record.recorded = answered.recorded
             if answered.notice:
                 self.record.notice(answered.notice)
             if not problem:
@@ -82,10 +91,26 @@ class ModelTurn:
                 )
             )
 
-        messages = self.conversation.messages()
-        return await ask(
-            self.model, messages, clock=self.meter.clock, grew=grew, waited=record.wait
-        )
+        answered: Answered | None = None
+        while answered is None:
+            if self.hold.wanted:
+                await self._stand_still()
+            messages = self.conversation.messages()
+            clock = self.meter.clock
+            question = ask(self.model, messages, clock=clock, grew=grew, waited=record.wait)
+            answered = await self.hold.unless_wanted(question)
+        return answered
+
+    async def _stand_still(self) -> None:
+        """Until the person lets the run go on. What they change is what the model is shown."""
+        record, step = self.record, self.conversation.unanswered
+        held = Held(run=record.run, number=record.number, observation=step)
+        with self.meter.standing_still():
+            text = await self.hold.stand(step, lambda: record.emit(held))
+        if text is not None:
+            self.conversation.amend(text)
+            record.emit(ObservationEdited(run=record.run, number=step, text=text))
+        record.emit(Released(run=record.run, number=record.number))
 
     def _make_room(self, around: Surroundings, **how: int) -> bool:
         """Old observations go; what they made is listed instead, since it still exists."""

@@ -13,6 +13,7 @@ from codeact_kernel.trace.values import (
     Decision,
     Function,
     Message,
+    Observation,
     Output,
     Status,
     Usage,
@@ -32,13 +33,15 @@ class Finished:
     """The stream's last word: what it cost, and who wrote it (a replay names the recorded model).
 
     `notice` is a sentence for the user, "" for none ("the prompt differs from the recorded one").
-    `truncated`: the provider's output limit cut the reply, so it must not be run.
+    `truncated`: the provider's output limit cut the reply, so it must not be run. `recorded`: what a
+    replay's run observed after this reply; what a person made of it then is made of it again.
     """
 
     usage: Usage
     model: str
     notice: str = ""
     truncated: bool = False
+    recorded: Observation | None = None
 
 
 class Model(Protocol):

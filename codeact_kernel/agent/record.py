@@ -28,6 +28,8 @@ class Record:
     """Whether the code of the open step runs now."""
     happened: Observation | None = None
     """What is known of code that ran, before all of it is: nobody has been told yet."""
+    recorded: Observation | None = None
+    """In a replay: what was observed then."""
 
     @property
     def step(self) -> Step:
@@ -53,9 +55,13 @@ class Record:
     def observed(self, observation: Observation) -> None:
         """What came of the code of the open step: said to all sides, once."""
         self.happened = None
+        then = self.recorded
+        if then is not None and then.original == observation.text:
+            observation = observation.edited(then.text)
         self.note(observation=observation)
         self.emit(Observed(run=self.run, number=self.number, observation=observation))
-        self.conversation.tell(observation.text, observation.images, stub(self.number))
+        short = "" if observation.original is not None else stub(self.number)
+        self.conversation.tell(observation.text, observation.images, short, self.number)
 
     def close(self) -> None:
         """The step is over. Nothing happens when none is open."""
@@ -77,7 +83,7 @@ class Record:
             words = "it was interrupted" if self.running else "it was not run"
             text = f"[step {step.number}: {words}, because the run ended]"
             self.note(observation=Observation(status=status, text=text))
-            self.conversation.tell(text)
+            self.conversation.tell(text, step=step.number)
         self.running = False
         self.close()
 

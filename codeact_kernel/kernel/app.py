@@ -207,7 +207,15 @@ class Kernel:
         from codeact_kernel.kernel.inline.widgets import Widgets
         from codeact_kernel.kernel.panel.panel import Panel
         from codeact_kernel.kernel.panel.requests import PanelRequests
-        from codeact_kernel.kernel.panel.verbs import cells, files, run, sandbox, settings, state
+        from codeact_kernel.kernel.panel.verbs import (
+            cells,
+            files,
+            observations,
+            run,
+            sandbox,
+            settings,
+            state,
+        )
         from codeact_kernel.kernel.panel.verbs import checkpoints as panel_checkpoints
         from codeact_kernel.kernel.rewind.checkpoints import Checkpoints
         from codeact_kernel.kernel.rewind.file_past import FilePast
@@ -245,6 +253,7 @@ class Kernel:
         rewinding = Rewinding(checkpoints, past, self.link, self.relay.requests, self.relay.files)
         runner = Runner(
             rewinding=rewinding,
+            busy=lambda: queue.held is not None,
             relay=self.relay,
             link=self.link,
             publisher=self.publisher,
@@ -281,6 +290,7 @@ class Kernel:
                 link, lambda: relay.running.current is not None, lambda: queue.held is not None
             )
         )
+        requests.offer(observations.verbs(runner.observations))
         requests.offer(files.verbs(relay.files))
         requests.offer(
             sandbox.verbs(self._policy, link.readings, self._network, relay.firewall, panel)

@@ -15,7 +15,7 @@ from codeact_kernel.agent.ports import Chunk, Finished
 from codeact_kernel.agent.prompt import task_lines
 from codeact_kernel.errors import ReplayEnded
 from codeact_kernel.trace.digest import digest
-from codeact_kernel.trace.values import Message, Reply, Run, Trace
+from codeact_kernel.trace.values import Message, Reply, Run, Step, Trace
 
 PIECE = 24
 """Characters in a chunk."""
@@ -30,20 +30,15 @@ class _Tape:
     said: bool = False
     """Whether it was said that the prompt differs."""
 
-    def next(self) -> tuple[int, Reply] | None:
-        """The next reply and the number of its step, None at the end."""
-        found = self._ahead()
-        self.place += found is not None
-        return found
+    def next(self) -> tuple[Step, Reply] | None:
+        """The next reply and its step, None at the end."""
+        replies = [(step, reply) for step in self.run.steps for reply in step.replies]
+        return replies[self.place] if self.place < len(replies) else None
 
     def expects(self, messages: Sequence[Message]) -> bool:
         """Whether this is what the next reply was an answer to."""
-        found = self._ahead()
+        found = self.next()
         return found is not None and self.place > 0 and found[1].prompt == digest(messages)
-
-    def _ahead(self) -> tuple[int, Reply] | None:
-        replies = [(step.number, reply) for step in self.run.steps for reply in step.replies]
-        return replies[self.place] if self.place < len(replies) else None
 
 
 class ReplayModel:
@@ -83,12 +78,14 @@ class ReplayModel:
                 f"The recording {self._name} has no further reply for this task. "
                 "The recorded run went another way or was stopped here; choose a live model to go on."
             )
-        number, reply = found
+        step, reply = found
         for start in range(0, len(reply.text), PIECE):
             yield Chunk(text=reply.text[start : start + PIECE])
             await asyncio.sleep(0)
-        notice = self._notice(tape, number, reply, messages)
-        yield Finished(usage=reply.usage, model=reply.model, notice=notice)
+        tape.place += 1  # only now: a question that is taken back is asked again
+        notice = self._notice(tape, step.number, reply, messages)
+        seen = step.observation
+        yield Finished(usage=reply.usage, model=reply.model, notice=notice, recorded=seen)
 
     def _tape_for(self, messages: Sequence[Message]) -> _Tape:
         """The tape that goes on, or another one when a conversation begins.

@@ -19,7 +19,7 @@ from typing import Any
 from codeact_kernel.trace import digest
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.records import request_record, run_record, step_record
-from codeact_kernel.trace.values import Run, Step
+from codeact_kernel.trace.values import Observation, Run, Step
 
 VERSION = 1
 NO_REPLY = "*No usable reply came from the model.*"
@@ -137,7 +137,7 @@ def chain(run: Run) -> str:
                 [[reply.text, reply.model, reply.prompt] for reply in step.replies],
                 step.code,
                 step.proposed,
-                observation and [observation.status, observation.text],
+                observation and _seen(observation),
                 step.answer,
             ]
         )
@@ -147,3 +147,8 @@ def chain(run: Run) -> str:
     if run.rewinds:
         end.append([[each.taken, list(each.kept), each.to] for each in run.rewinds])
     return digest.of_json(end)
+
+
+def _seen(observation: Observation) -> list[str]:
+    edited = [] if observation.original is None else [observation.original]
+    return [observation.status, observation.text, *edited]

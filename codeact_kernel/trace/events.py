@@ -2,7 +2,7 @@
 
 Rule: events are facts in the past tense, emitted by one function, `emit(event)`, in the order
 they happened; whoever draws, writes or counts reads them and answers nothing. An event that only
-animates (ReplyGrew, OutputArrived, Waited) leaves no trace: folding without it gives the same.
+animates (ReplyGrew, OutputArrived, Waited, Held, Released) leaves no trace: folding without it gives the same.
 """
 
 from __future__ import annotations
@@ -71,6 +71,34 @@ class Waited:
     run: str
     number: int
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The person lets the run stand still before the model is asked for step `number`, and can change
+    what it is shown of step `observation`, 0 for none. What the model had written of the step is
+    thrown away (animates only)."""
+
+    run: str
+    number: int
+    observation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The run that was held goes on (animates only)."""
+
+    run: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationEdited:
+    """The person changed what the model is shown of a finished step, before it was asked about it."""
+
+    run: str
+    number: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +189,9 @@ Event = (
     | ReplyGrew
     | ReplyArrived
     | Waited
+    | Held
+    | Released
+    | ObservationEdited
     | CodeProposed
     | CodeStarted
     | OutputArrived
@@ -203,6 +234,8 @@ def after(run: Run, event: Event) -> Run:
     match event:
         case StepFinished():
             return replace(run, steps=(*run.steps, event.step))
+        case ObservationEdited():
+            return replace(run, steps=tuple(_edited(step, event) for step in run.steps))
         case Noticed():
             return replace(run, notices=(*run.notices, event.sentence))
         case NetworkUsed():
@@ -219,3 +252,9 @@ def after(run: Run, event: Event) -> Run:
             )
         case _:
             return run
+
+
+def _edited(step: Step, event: ObservationEdited) -> Step:
+    if step.number != event.number or step.observation is None:
+        return step
+    return replace(step, observation=step.observation.edited(event.text))

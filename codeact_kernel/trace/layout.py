@@ -32,8 +32,10 @@ from codeact_kernel.trace.events import (
     CodeProposed,
     CodeStarted,
     Event,
+    Held,
     NetworkUsed,
     Noticed,
+    ObservationEdited,
     ReplyGrew,
     Rewound,
     RunFinished,
@@ -87,6 +89,10 @@ class Layout:
             case StepStarted():
                 told.cell = event.cell
                 return self._show(told, ())
+            case Held():
+                return self._show(told, ())
+            case ObservationEdited():
+                return (*_renewed(told, event.number), _notebook(told))
             case ReplyGrew():
                 return self._show(told, _unfinished(told, event, "writing"))
             case CodeProposed():
@@ -204,14 +210,27 @@ def _mark_stale(told: _Told) -> tuple[Edit, ...]:
     edits: list[Edit] = []
     stale = told.run.stale
     for number, cells in told.steps.items():
-        now = tuple(marked(cell, number in stale) for cell in cells)
-        edits += (
-            SetMetadata(cell=new.id, metadata=new.metadata)
-            for old, new in zip(cells, now, strict=True)
-            if old != new
-        )
-        told.steps[number] = now
+        edits += _marks(told, number, tuple(marked(cell, number in stale) for cell in cells))
     return tuple(edits)
+
+
+def _renewed(told: _Told, number: int) -> tuple[Edit, ...]:
+    """The record of a finished step that has become another one."""
+    step = next((each for each in told.run.steps if each.number == number), None)
+    if step is None or number not in told.steps:
+        return ()
+    stale = number in told.run.stale
+    return _marks(told, number, tuple(marked(c, stale) for c in step_cells(told.run.id, step)))
+
+
+def _marks(told: _Told, number: int, now: tuple[Cell, ...]) -> tuple[Edit, ...]:
+    """What changes in the metadata of a finished step's cells; their text stays."""
+    before, told.steps[number] = told.steps[number], now
+    return tuple(
+        SetMetadata(cell=new.id, metadata=new.metadata)
+        for old, new in zip(before, now, strict=True)
+        if old != new
+    )
 
 
 def _header(told: _Told) -> SetMetadata:

@@ -213,8 +213,10 @@ def _observation_record(observation: Observation) -> JSON:
         if outputs == observation.text
         else {"text": observation.text}
     )
+    edited = {} if observation.original is None else {"original": observation.original}
     return {
         **shown,
+        **edited,
         "status": observation.status,
         "seconds": observation.seconds,
         "images": [_image_record(image, observation.outputs) for image in observation.images],
@@ -233,6 +235,7 @@ def _observation(
     return Observation(
         status=member(Status, record.get("status")),
         text=text(record, "text") if "text" in record else plain_text(outputs),
+        original=optional_text(record, "original"),
         outputs=outputs,
         images=tuple(_image(each, outputs) for each in sequence(record, "images")),
         variables=Delta(

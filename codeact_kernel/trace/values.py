@@ -8,7 +8,7 @@ are in the file, on the screen and in a test.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -188,16 +188,23 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What came of the code. `text` is exactly what the model was shown."""
+    """What came of the code. `text` is exactly what the model was shown; `original` what it would
+    have been shown, when a person changed that."""
 
     status: Status
     text: str
+    original: str | None = None
     outputs: tuple[Output, ...] = ()
     images: tuple[Image, ...] = ()
     variables: Delta = field(default_factory=Delta)
     seconds: float = 0.0
     count: int | None = None
     """The execution count, the n of Out[n]."""
+
+    def edited(self, text: str) -> Observation:
+        """As a person wants it to be shown. Changed back it is as if it never had been changed."""
+        first = self.text if self.original is None else self.original
+        return replace(self, text=text, original=None if text == first else first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

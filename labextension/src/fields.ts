@@ -43,6 +43,11 @@ export function text(data: JSONObject, name: string): string {
   return value;
 }
 
+/** A text, or null where there is none. */
+export function optionalText(data: JSONObject, name: string): string | null {
+  return data[name] === null || data[name] === undefined ? null : text(data, name);
+}
+
 export function count(data: JSONObject, name: string): number {
   const value = data[name];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {

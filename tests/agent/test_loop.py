@@ -11,7 +11,7 @@ import pytest
 from codeact_kernel.agent.loop import KEPT, End, run
 from codeact_kernel.agent.options import Options, Rules
 from codeact_kernel.agent.parse import LONGEST
-from codeact_kernel.agent.ports import Chunk, Execution, Finished, Surroundings
+from codeact_kernel.agent.ports import Chunk, Execution, Finished, Model, Surroundings
 from codeact_kernel.errors import (
     ContextOverflow,
     ModelError,
@@ -57,7 +57,7 @@ def reply(code: str, thought: str = "Next.") -> str:
 
 
 async def go(
-    model: FakeModel, runtime: FakeRuntime | None = None, task: str = "Add.", **changes: Any
+    model: Model, runtime: FakeRuntime | None = None, task: str = "Add.", **changes: Any
 ) -> tuple[End, list[Event]]:
     """Run a task to its end; the End and the events."""
     events: list[Event] = []

@@ -28,8 +28,11 @@ SECONDS = 10.0
 class Front:
     """A client, the kernel it talks to, and the boxes that kernel has started."""
 
-    def __init__(self, client: AsyncKernelClient, kernel: Kernel, boxes: list[FakeBox]) -> None:
+    def __init__(
+        self, client: AsyncKernelClient, kernel: Kernel, boxes: list[FakeBox], journals: Path
+    ) -> None:
         self.client = client
+        self.journals = journals
         self.kernel = kernel
         self.boxes = boxes
 
@@ -106,7 +109,7 @@ async def started(
     client.start_channels(hb=False)
     async with asyncio.timeout(SECONDS):
         await client.get_iopub_msg()
-    yield Front(client, kernel, boxes)
+    yield Front(client, kernel, boxes, tmp_path / "runs")
     kernel.stop(None, False)
     async with asyncio.timeout(SECONDS):
         await serving

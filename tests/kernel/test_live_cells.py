@@ -26,6 +26,7 @@ class Page:
         self.front = front
         self.comm = comm
         self.edits: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.replies: dict[int, dict[str, Any]] = {}
         self.heard: list[dict[str, Any]] = []
         self._requests = 0
@@ -71,6 +72,8 @@ class Page:
             data = content["data"]
             if data["kind"] == "edit":
                 self.edits.append(data["edit"])
+            elif data["kind"] == "event":
+                self.events.append(data["event"])
             elif data["kind"] == "reply":
                 self.replies[data["id"]] = data
         else:

@@ -11,7 +11,14 @@ import pytest
 
 from codeact_kernel.kernel.run.encoding import event_json, without_outputs
 from codeact_kernel.trace import edits
-from codeact_kernel.trace.events import CodeProposed, Observed, RunFinished, StepFinished
+from codeact_kernel.trace.events import (
+    CodeProposed,
+    Held,
+    ObservationEdited,
+    Observed,
+    RunFinished,
+    StepFinished,
+)
 from codeact_kernel.trace.values import Image, Observation, Outcome, Reply, Status, Step
 from tests.kernel.boxes import FakeBox
 from tests.kernel.conftest import Front
@@ -59,6 +66,10 @@ def test_an_event_is_as_the_example() -> None:
         run="r1", number=1, cell="c0ffee01", thought="Count the lines first.", code="len(lines)"
     )
     assert event_json(event) == example("event")["event"]
+    held = Held(run="r1", number=3, observation=2)
+    assert event_json(held) == example("event_held")["event"]
+    edited = ObservationEdited(run="r1", number=2, text="[step 2/8: ok]\nstdout:\n43")
+    assert event_json(edited) == example("event_observation_edited")["event"]
 
 
 @pytest.mark.parametrize("path", sorted(CONTRACT.glob("edit_*.json")), ids=lambda path: path.stem)

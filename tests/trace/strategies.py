@@ -11,10 +11,13 @@ from codeact_kernel.trace.events import (
     CodeProposed,
     CodeStarted,
     Event,
+    Held,
     NetworkUsed,
     Noticed,
+    ObservationEdited,
     Observed,
     OutputArrived,
+    Released,
     ReplyArrived,
     ReplyGrew,
     Rewound,
@@ -123,6 +126,7 @@ def observations(draw: st.DrawFn) -> Observation:
     return Observation(
         status=draw(st.sampled_from(Status)),
         text=plain_text(shown) if draw(st.booleans()) else draw(texts),
+        original=draw(st.none() | texts),
         outputs=shown,
         images=tuple(images),
         variables=draw(deltas),
@@ -166,6 +170,8 @@ def events_of_run(draw: st.DrawFn, run: str, cell: str) -> list[Event]:
         for _ in range(draw(st.integers(0, 3))):
             number += 1
             events += draw(_step_events(run, number))
+            if draw(st.booleans()):
+                events.append(ObservationEdited(run=run, number=number, text=draw(texts)))
         if draw(st.booleans()):
             events.append(Noticed(run=run, sentence=draw(texts)))
         if draw(st.booleans()):
@@ -175,6 +181,8 @@ def events_of_run(draw: st.DrawFn, run: str, cell: str) -> list[Event]:
                 StepStarted(run=run, number=number + 1, cell=step_cell_id(run, number + 1))
             )
             events.append(ReplyGrew(run=run, number=number + 1, thought="given", code="up"))
+            events.append(Held(run=run, number=number + 1, observation=number))
+            events.append(Released(run=run, number=number + 1))
         events.append(
             RunFinished(
                 run=run,

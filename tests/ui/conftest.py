@@ -134,7 +134,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A new, empty window, 1280 by 800."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)  # the first run imports litellm, on a machine with more to do
     yield page
     context.close()
 

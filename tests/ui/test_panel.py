@@ -119,6 +119,43 @@ def test_a_run_is_stopped_continued_and_stopped_again(lab: Lab, page: Page) -> N
     assert page.evaluate(source) == "%agent continue --steps 5"
 
 
+def test_an_observation_is_changed_before_the_model_is_asked(lab: Lab, page: Page) -> None:
+    """Edit holds the run, a question under way is taken back; the model is asked with the new text,
+    and the cell keeps both. When the run is over the last one can be changed, too."""
+    slow = Reply(
+        text=step("x = 1", "I write this slowly, so that somebody can stop me."), pause=0.2
+    )
+    with serving(step("print(41)"), slow, step("final_answer('done')")) as server:
+        panel = opened(page, lab, "observed", agent(server.url))
+        panel.toggle("Variables", "Observations")
+        panel.run()
+        section = panel.section("observations")
+        section.get_by_role("button", name="Edit…").click()
+        expect(panel.section("run")).to_contain_text("held by you")
+        text = section.get_by_role("textbox")
+        assert "stdout:\n41" in text.input_value()
+        text.fill("[step 1/20: ok]\nstdout:\n42")
+        panel.notebook.picture("panel-observation")
+        section.get_by_role("button", name="Save and go on").click()
+        expect(section).to_contain_text("edited by you")
+        panel.until("answer")
+        shown = [body["messages"][-1]["content"] for body in server.requests]
+        assert sum(text.endswith("stdout:\n42") for text in shown) == 1
+        record = page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.content.widgets.map("
+            "each => each.model.getMetadata('codeact')?.observation).find(each => each?.original)"
+        )
+        assert record["text"].endswith("stdout:\n42")
+        assert "stdout:\n41" in record["original"]
+        section.get_by_role("button", name="Edit…").click()
+        section.get_by_role("textbox").fill("No, it is not done.")
+        section.get_by_role("button", name="Save", exact=True).click()
+        expect(section.locator("pre", has_text="No, it is not done.")).to_be_visible()
+        panel.section("run").get_by_role("button", name="Continue").click()
+        panel.until("answer")
+    assert server.requests[-1]["messages"][-1]["content"].startswith("No, it is not done.")
+
+
 def test_a_value_is_changed_in_place(lab: Lab, page: Page) -> None:
     """Enter sets it in the kernel; what is no value is refused with a sentence and stays typed."""
     panel = opened(page, lab, "values", "depth = 3", "print(depth * 2)")

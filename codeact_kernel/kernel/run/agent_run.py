@@ -42,6 +42,7 @@ from codeact_kernel.kernel.run.approvals import Ask, Asking, ByRunning, gate_for
 from codeact_kernel.kernel.run.cell_requests import cell_id
 from codeact_kernel.kernel.run.journal import Journal
 from codeact_kernel.kernel.run.live_view import LiveView
+from codeact_kernel.kernel.run.observations import Observations
 from codeact_kernel.kernel.run.projection import Projection
 from codeact_kernel.kernel.run.stages import OwnRequests
 from codeact_kernel.kernel.run.steps import Steps
@@ -75,7 +76,8 @@ class WallClock:
 
 
 class Runner:
-    """Starts runs and keeps what the last one needs to be continued. One run at a time."""
+    """Starts runs and keeps what the last one needs to be continued. One run at a time. `busy()`: a
+    cell of this kernel's own is under way."""
 
     def __init__(
         self,
@@ -94,8 +96,10 @@ class Runner:
         choose_model: ChooseModel,
         journals: Path,
         rewinding: Rewinding,
+        busy: Callable[[], bool],
         network: Network | None = None,
     ) -> None:
+        self.observations = Observations(rewinding, self.tell, busy)
         self._rewinding = rewinding
         self._relay = relay
         self._link = link
@@ -139,23 +143,35 @@ class Runner:
         view = self._view(comm, message, client)
         asking = self._asking(comm, run_id, client, view)
         emit = self._emitter(view, message.header)
-        end = await loop.run(
-            Task(text=task),
-            model=model,
-            runtime=self._steps(run_id, view, emit),
-            gate=gate_for(settings.approve, asking),
-            clock=WallClock(),
-            limits=Limits(steps=settings.steps, budget=settings.budget),
-            options=self._loop_options(settings),
-            emit=emit,
-            run_id=run_id,
-            cell=cell_id(message),
-            conversation=kept.conversation if kept is not None else None,
-        )
+        gate = gate_for(settings.approve, asking)
+        try:
+            end = await loop.run(
+                Task(text=task),
+                model=model,
+                runtime=self._steps(run_id, view, emit),
+                gate=gate,
+                clock=WallClock(),
+                limits=Limits(steps=settings.steps, budget=settings.budget),
+                options=self._loop_options(settings),
+                emit=emit,
+                run_id=run_id,
+                cell=cell_id(message),
+                conversation=kept.conversation if kept is not None else None,
+                hold=self.observations.run_began(),
+            )
+        finally:
+            self.observations.run_ended()
         self._rewinding.run_ended(
             Kept(run=run_id, own=own, written=written, conversation=end.conversation)
         )
         return end
+
+    def tell(self, event: Event) -> None:
+        """An event of a run that is over: to its journal, its cells, and the panel."""
+        Journal(self._journals).write(event)
+        for edit in self._layout.edits(event):
+            self._projection.edit(edit, "")
+        self._panel.event(event)
 
     def sandbox_changed(self) -> None:
         """There is another sandbox, or none."""

@@ -22,13 +22,16 @@ from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.run.encoding import event_json, without_outputs
 from codeact_kernel.trace.events import (
     Event,
+    Held,
     Observed,
     OutputArrived,
+    Released,
     ReplyGrew,
     RunStarted,
     Waited,
 )
 
+_ANIMATES = (ReplyGrew, OutputArrived, Waited, Held, Released)
 KEPT = 200
 BYTES = 1024**3
 """What the journals of earlier runs may take together."""
@@ -48,7 +51,7 @@ class Journal:
 
     def write(self, event: Event) -> None:
         """Append one event. What only animates is left out."""
-        if self._given_up or isinstance(event, ReplyGrew | OutputArrived | Waited):
+        if self._given_up or isinstance(event, _ANIMATES):
             return
         run = event.id if isinstance(event, RunStarted) else event.run
         # a step is finished right behind its observation, and has the outputs

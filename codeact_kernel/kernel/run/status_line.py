@@ -9,7 +9,9 @@ from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.trace.events import (
     CodeStarted,
     Event,
+    Held,
     Observed,
+    Released,
     ReplyArrived,
     ReplyGrew,
     RunFinished,
@@ -81,6 +83,10 @@ class Status:
                 self._model = f"replay of {writer}" if self._replays else writer
             case Waited():
                 self.text = event.sentence
+            case Held():
+                self.text = f"Step {event.number}: held by you, until you let it go on in the panel"
+            case Released():
+                self.text = f"Step {event.number}: waiting for the model"
             case CodeStarted():
                 self.text = f"Step {event.number}: the code is running"
             case Observed():

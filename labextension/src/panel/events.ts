@@ -6,12 +6,28 @@
  */
 import type { JSONObject } from '@lumino/coreutils';
 
-import { count, counts, limit, member, objects, seconds, text, texts } from '../fields';
+import {
+  count,
+  counts,
+  limit,
+  member,
+  objects,
+  optionalText,
+  seconds,
+  text,
+  texts
+} from '../fields';
 import type { IStep } from './run';
 import { NOTHING, sum } from './usage';
 import type { IUsage } from './usage';
 
-type Observed = Pick<IStep, 'outcome' | 'observation' | 'seconds' | 'names'>;
+type Observed = Pick<IStep, 'outcome' | 'observation' | 'original' | 'seconds' | 'names'>;
+
+/** What an event about one step begins with. */
+interface IOfStep {
+  run: string;
+  number: number;
+}
 
 export type RunEvent =
   | {
@@ -23,20 +39,16 @@ export type RunEvent =
       limits: { steps: number | null; budget: number | null };
       approve: string;
     }
-  | { type: 'StepStarted'; run: string; number: number; cell: string }
-  | { type: 'ReplyGrew'; run: string; number: number; thought: string; code: string }
-  | { type: 'ReplyArrived'; run: string; number: number; usage: IUsage; problem: string }
-  | { type: 'Waited'; run: string; number: number; sentence: string }
-  | {
-      type: 'CodeProposed';
-      run: string;
-      number: number;
-      cell: string;
-      thought: string;
-      code: string;
-    }
-  | { type: 'CodeStarted'; run: string; number: number; cell: string; code: string }
-  | { type: 'Observed'; run: string; number: number; observed: Observed }
+  | ({ type: 'StepStarted'; cell: string } & IOfStep)
+  | ({ type: 'ReplyGrew'; thought: string; code: string } & IOfStep)
+  | ({ type: 'ReplyArrived'; usage: IUsage; problem: string } & IOfStep)
+  | ({ type: 'Waited'; sentence: string } & IOfStep)
+  | ({ type: 'Held'; observation: number } & IOfStep)
+  | ({ type: 'Released' } & IOfStep)
+  | ({ type: 'ObservationEdited'; text: string } & IOfStep)
+  | ({ type: 'CodeProposed'; cell: string; thought: string; code: string } & IOfStep)
+  | ({ type: 'CodeStarted'; cell: string; code: string } & IOfStep)
+  | ({ type: 'Observed'; observed: Observed } & IOfStep)
   | { type: 'StepFinished'; run: string; step: IStep }
   | { type: 'Rewound'; run: string; taken: number; kept: number[] }
   | { type: 'Noticed'; run: string; sentence: string }
@@ -51,71 +63,57 @@ export type RunEvent =
 
 /** What the panel needs of an event; null: nothing. Throws ProtocolError. */
 export function readEvent(event: JSONObject & { type: string }): RunEvent | null {
-  if (event.type === 'RunStarted') {
-    return started(event);
-  }
-  const run = typeof event.run === 'string' ? event.run : '';
-  switch (event.type) {
+  const { type } = event;
+  switch (type) {
+    case 'RunStarted':
+      return started(event);
     case 'StepStarted':
-      return { type: event.type, run, number: count(event, 'number'), cell: text(event, 'cell') };
+      return { type, ...ofStep(event), cell: text(event, 'cell') };
     case 'ReplyGrew':
-      return { type: event.type, run, number: count(event, 'number'), ...proposal(event) };
+      return { type, ...ofStep(event), ...proposal(event) };
     case 'ReplyArrived':
       return {
-        type: event.type,
-        run,
-        number: count(event, 'number'),
+        type,
+        ...ofStep(event),
         usage: usage(member(event, 'reply')),
         problem: text(event, 'problem')
       };
     case 'Waited':
-      return {
-        type: event.type,
-        run,
-        number: count(event, 'number'),
-        sentence: text(event, 'sentence')
-      };
+      return { type, ...ofStep(event), sentence: text(event, 'sentence') };
+    case 'Held':
+      return { type, ...ofStep(event), observation: count(event, 'observation') };
+    case 'Released':
+      return { type, ...ofStep(event) };
+    case 'ObservationEdited':
+      return { type, ...ofStep(event), text: text(event, 'text') };
     case 'CodeProposed':
-      return {
-        type: event.type,
-        run,
-        number: count(event, 'number'),
-        cell: text(event, 'cell'),
-        ...proposal(event)
-      };
+      return { type, ...ofStep(event), cell: text(event, 'cell'), ...proposal(event) };
     case 'CodeStarted':
-      return {
-        type: event.type,
-        run,
-        number: count(event, 'number'),
-        cell: text(event, 'cell'),
-        code: text(event, 'code')
-      };
+      return { type, ...ofStep(event), cell: text(event, 'cell'), code: text(event, 'code') };
     case 'Observed':
-      return {
-        type: event.type,
-        run,
-        number: count(event, 'number'),
-        observed: observed(member(event, 'observation'))
-      };
+      return { type, ...ofStep(event), observed: observed(member(event, 'observation')) };
     case 'StepFinished':
-      return { type: event.type, run, step: finished(member(event, 'step')) };
+      return { type, run: text(event, 'run'), step: finished(member(event, 'step')) };
     case 'Rewound':
-      return { type: event.type, run, ...rewind(member(event, 'rewind')) };
+      return { type, run: text(event, 'run'), ...rewind(member(event, 'rewind')) };
     case 'Noticed':
-      return { type: event.type, run, sentence: text(event, 'sentence') };
+      return { type, run: text(event, 'run'), sentence: text(event, 'sentence') };
     case 'RunFinished':
       return {
-        type: event.type,
-        run,
+        type,
+        run: text(event, 'run'),
         outcome: text(event, 'outcome'),
-        answer: event.answer === null ? null : text(event, 'answer'),
+        answer: optionalText(event, 'answer'),
         reason: text(event, 'reason'),
         seconds: seconds(event, 'seconds')
       };
     default:
       return null;
   }
+}
+
+function ofStep(event: JSONObject): IOfStep {
+  return { run: text(event, 'run'), number: count(event, 'number') };
 }
 
 function started(event: JSONObject): RunEvent {
@@ -158,6 +156,7 @@ function observed(observation: JSONObject): Observed {
   return {
     outcome: text(observation, 'status'),
     observation: text(observation, 'text'),
+    original: optionalText(observation, 'original'),
     seconds: seconds(observation, 'seconds'),
     names: {
       made: Object.keys(member(delta, 'new')),
@@ -176,13 +175,14 @@ function finished(step: JSONObject): IStep {
     cell: text(step, 'cell'),
     status: statusOf(step, seen?.outcome ?? ''),
     thought: text(step, 'thought'),
-    code: step.code === null ? '' : text(step, 'code'),
+    code: optionalText(step, 'code') ?? '',
     waits: '',
     began: 0,
     seconds: seen?.seconds ?? null,
     usage: replies.reduce(sum, NOTHING),
     outcome: seen?.outcome ?? '',
     observation: seen?.observation ?? null,
+    original: seen?.original ?? null,
     edited: step.proposed !== null,
     stale: false,
     repairs: Math.max(0, replies.length - 1),

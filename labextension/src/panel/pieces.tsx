@@ -85,6 +85,7 @@ const MARKS: Readonly<Record<StepStatus, string>> = {
   thinking: 'M8 3a5 5 0 1 1-5 5',
   writing: 'M8 3a5 5 0 1 1-5 5',
   running: 'M8 3a5 5 0 1 1-5 5',
+  held: 'M6 5v6M10 5v6',
   waiting: 'M6 5v6M10 5v6',
   done: 'M3.5 8.5l3 3 6-7',
   failed: 'M4.5 4.5l7 7M11.5 4.5l-7 7',
@@ -107,15 +108,18 @@ export function StatusMark(props: { status: StepStatus }): React.ReactElement {
   );
 }
 
-/** The seconds since `began`, counted while `live`. */
+/** The seconds from `began` to `until`; null: to now, counted while `live`. */
 export function Elapsed(props: {
   began: number;
+  until?: number | null;
   live: boolean;
   words: (seconds: number) => string;
 }): React.ReactElement {
   const [now, setNow] = React.useState(Date.now());
+  const until = props.until ?? null;
+  const counts = props.live && until === null;
   React.useEffect(() => {
-    if (!props.live) {
+    if (!counts) {
       return;
     }
     setNow(Date.now());
@@ -125,6 +129,6 @@ export function Elapsed(props: {
     return () => {
       clearInterval(timer);
     };
-  }, [props.live, props.began]);
-  return <>{props.words(Math.floor(Math.max(0, now - props.began) / 1000))}</>;
+  }, [counts, props.began]);
+  return <>{props.words(Math.floor(Math.max(0, (until ?? now) - props.began) / 1000))}</>;
 }

@@ -10,7 +10,7 @@ import type { IUsage } from './usage';
 
 /** Where a step is. `failed`: its code ended with an error, a limit or was not run. */
 export type StepStatus =
-  'thinking' | 'writing' | 'waiting' | 'running' | 'done' | 'failed' | 'answered' | 'left';
+  'thinking' | 'held' | 'writing' | 'waiting' | 'running' | 'done' | 'failed' | 'answered' | 'left';
 
 export interface IStep {
   number: number;
@@ -30,6 +30,8 @@ export interface IStep {
   outcome: string;
   /** Exactly what the model was shown; null before that. */
   observation: string | null;
+  /** What it would have been shown, when the user changed that. */
+  original: string | null;
   /** The model's code was changed by the user before it ran. */
   edited: boolean;
   /** The notebook was taken back to before it. */
@@ -48,7 +50,12 @@ export interface IRun {
   cell: string;
   limits: { steps: number | null; budget: number | null };
   approve: string;
+  /** When it began, in milliseconds since the epoch, later by the time its clock stood still. */
   began: number;
+  /** Since when its clock stands still, because the user is asked; null: it goes. */
+  stands: number | null;
+  /** While the user holds it: the step whose observation can be changed, 0 for none. */
+  held: number | null;
   steps: IStep[];
   /** Steps that were over when it was continued last: limits count anew. */
   before: number;
@@ -87,8 +94,22 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
       }));
     case 'Waited':
       return change(run, event.number, step => ({ ...step, waits: event.sentence }));
+    case 'Held':
+      return change(
+        { ...run, held: event.observation, stands: at },
+        event.number,
+        // what the model had written is thrown away
+        step => ({ ...step, status: 'held', waits: '', thought: '', code: '' })
+      );
+    case 'Released':
+      return change({ ...moving(run, at), held: null }, event.number, step => ({
+        ...step,
+        status: 'thinking'
+      }));
+    case 'ObservationEdited':
+      return change(run, event.number, step => withObservation(step, event.text));
     case 'CodeProposed':
-      return change(run, event.number, step => ({
+      return change({ ...run, stands: at }, event.number, step => ({
         ...step,
         cell: event.cell,
         status: 'waiting',
@@ -97,7 +118,7 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
         code: event.code
       }));
     case 'CodeStarted':
-      return change(run, event.number, step => ({
+      return change(moving(run, at), event.number, step => ({
         ...step,
         cell: event.cell,
         status: 'running',
@@ -106,7 +127,7 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
         code: event.code
       }));
     case 'Observed':
-      return change(run, event.number, step => ({
+      return change(moving(run, at), event.number, step => ({
         ...step,
         ...event.observed,
         waits: '',
@@ -133,6 +154,8 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
         steps: run.steps.map(step =>
           isOver(step) ? step : { ...step, status: 'left', waits: '' }
         ),
+        held: null,
+        stands: null,
         outcome: event.outcome,
         answer: event.answer,
         reason: event.reason,
@@ -144,6 +167,15 @@ export function fold(run: IRun | null, event: RunEvent, at: number): IRun | null
 /** All tokens and money of a run so far. */
 export function spent(run: IRun): IUsage {
   return run.steps.map(step => step.usage).reduce(sum, NOTHING);
+}
+
+/** The step whose observation can be changed now, 0 for none: the model has not been asked about it. */
+export function openObservation(run: IRun): number {
+  if (run.outcome === null) {
+    return run.held ?? 0;
+  }
+  const last = run.steps.filter(step => !step.stale).at(-1);
+  return last?.observation === null ? 0 : (last?.number ?? 0);
 }
 
 /** The step of the run that touched a variable last; null: none did. */
@@ -167,6 +199,8 @@ function started(event: Extract<RunEvent, { type: 'RunStarted' }>, at: number): 
     limits: event.limits,
     approve: event.approve,
     began: at,
+    stands: null,
+    held: null,
     steps: [],
     before: 0,
     outcome: null,
@@ -203,11 +237,23 @@ function fresh(number: number, cell: string, at: number): IStep {
     usage: NOTHING,
     outcome: '',
     observation: null,
+    original: null,
     edited: false,
     stale: false,
     repairs: 0,
     names: { made: [], changed: [], deleted: [] }
   };
+}
+
+/** The run when its clock goes again. */
+function moving(run: IRun, at: number): IRun {
+  return run.stands === null ? run : { ...run, began: run.began + at - run.stands, stands: null };
+}
+
+/** Changed back to what it was, it is as if it never had been changed. */
+function withObservation(step: IStep, observation: string): IStep {
+  const first = step.original ?? step.observation;
+  return { ...step, observation, original: observation === first ? null : first };
 }
 
 function withStep(run: IRun, step: IStep): IRun {

@@ -28,11 +28,7 @@ export function sections(stores: Stores, preferences: Preferences, ask: () => vo
   return [
     runSection(stores, ask),
     variablesSection(stores),
-    new Section({
-      name: 'observations',
-      label: 'Observations',
-      draw: store => <ObservationsView state={store.state} />
-    }),
+    observationsSection(),
     filesSection(stores),
     rewindSection(stores),
     sandboxSection(),
@@ -50,6 +46,7 @@ function runSection(stores: Stores, ask: () => void): Section {
         live={live}
         actions={{
           stop: () => void store.stop(),
+          release: () => void store.release(),
           ask,
           reveal: cell => {
             const panel = stores.panel;
@@ -84,6 +81,32 @@ function variablesSection(stores: Stores): Section {
             store.closeLook();
           },
           setVariable: (name, type, text) => store.setVariable(name, type, text)
+        }}
+      />
+    )
+  });
+}
+
+function observationsSection(): Section {
+  return new Section({
+    name: 'observations',
+    label: 'Observations',
+    draw: store => (
+      <ObservationsView
+        state={store.state}
+        actions={{
+          hold: () => void store.hold(),
+          release: () => void store.release(),
+          draft: step => {
+            store.draft(step);
+          },
+          write: text => {
+            store.write(text);
+          },
+          save: () => void store.save(),
+          leave: () => {
+            store.leave();
+          }
         }}
       />
     )

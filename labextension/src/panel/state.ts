@@ -23,6 +23,14 @@ export interface ILook {
   problem: string;
 }
 
+/** An observation that is being changed. `holds`: the run is held for it, and goes on when it is left. */
+export interface IDraft {
+  run: string;
+  step: number;
+  text: string;
+  holds: boolean;
+}
+
 /** The parts by name. */
 export interface IParts {
   variables: IVariable[];
@@ -41,6 +49,7 @@ export interface IPanelState {
   checkpoints: IPart<ICheckpoints>;
   settings: IPart<IConfigured>;
   look: ILook | null;
+  draft: IDraft | null;
   /** What could not be done last, as a sentence, and in which section; null: nothing. */
   trouble: { section: string; sentence: string } | null;
 }
@@ -57,10 +66,13 @@ export type Action =
   | Answer
   | { type: 'refused'; part: keyof IParts; problem: string }
   | { type: 'look'; look: ILook | null }
+  | { type: 'draft'; draft: IDraft | null }
   | { type: 'variable'; variable: IVariable }
   | { type: 'trouble'; section: string; sentence: string }
   | { type: 'calm' };
 
+const TOO_LATE =
+  'The model had answered this already, so it cannot be changed. The run is held now: change the newest one, or let it go on.';
 const UNKNOWN = { value: null, loading: false, problem: '' };
 
 export function initial(connection: ConnectionState): IPanelState {
@@ -73,6 +85,7 @@ export function initial(connection: ConnectionState): IPanelState {
     checkpoints: UNKNOWN,
     settings: UNKNOWN,
     look: null,
+    draft: null,
     trouble: null
   };
 }
@@ -85,7 +98,7 @@ export function reduce(state: IPanelState, action: Action): IPanelState {
     case 'opened':
       return initial(state.connection); // a new kernel, or the same one that tells all anew
     case 'event':
-      return { ...state, run: fold(state.run, action.event, action.at) };
+      return withEvent(state, action.event, action.at);
     case 'asked':
       return { ...state, [action.part]: { ...state[action.part], loading: true } };
     case 'answered':
@@ -97,6 +110,8 @@ export function reduce(state: IPanelState, action: Action): IPanelState {
       };
     case 'look':
       return { ...state, look: action.look };
+    case 'draft':
+      return { ...state, draft: action.draft };
     case 'variable':
       return { ...state, variables: withVariable(state.variables, action.variable) };
     case 'trouble':
@@ -104,6 +119,16 @@ export function reduce(state: IPanelState, action: Action): IPanelState {
     case 'calm':
       return { ...state, trouble: null };
   }
+}
+
+/** A draft of what the model has answered meanwhile is given up, and that is said. */
+function withEvent(state: IPanelState, event: RunEvent, at: number): IPanelState {
+  const run = fold(state.run, event, at);
+  const { draft } = state;
+  if (!draft || event.type !== 'Held' || event.observation === draft.step) {
+    return { ...state, run };
+  }
+  return { ...state, run, draft: null, trouble: { section: 'observations', sentence: TOO_LATE } };
 }
 
 function withVariable(part: IPart<IVariable[]>, changed: IVariable): IPart<IVariable[]> {

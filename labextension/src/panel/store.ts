@@ -102,6 +102,60 @@ export class Store implements IDisposable {
     return this._do('run', 'stop', {}, () => undefined);
   }
 
+  /** Let the run stand still before the model is asked, or asked again. */
+  hold(): Promise<boolean> {
+    return this._do('observations', 'hold', {}, () => undefined);
+  }
+
+  /** Let it go on. */
+  release(): Promise<boolean> {
+    return this._do('observations', 'go_on', {}, () => undefined);
+  }
+
+  /** Begin to change what the model is shown of a step; a run that goes on is held for it. */
+  draft(step: number): void {
+    const run = this._state.run;
+    const text = run?.steps.find(each => each.number === step)?.observation;
+    if (!run || typeof text !== 'string') {
+      return;
+    }
+    const holds = run.outcome === null && run.held === null;
+    this._dispatch({ type: 'draft', draft: { run: run.id, step, text, holds } });
+    if (holds) {
+      void this.hold().then(done => {
+        if (!done) {
+          this._dispatch({ type: 'draft', draft: null });
+        }
+      });
+    }
+  }
+
+  /** The text so far. */
+  write(text: string): void {
+    const { draft } = this._state;
+    this._dispatch({ type: 'draft', draft: draft && { ...draft, text } });
+  }
+
+  /** Show the model the changed text; a run that is held goes on. */
+  async save(): Promise<void> {
+    const { draft } = this._state;
+    if (draft) {
+      const { run, step, text } = draft;
+      await this._do('observations', 'edit_observation', { run, step, text }, () => {
+        this._dispatch({ type: 'draft', draft: null });
+      });
+    }
+  }
+
+  /** Leave the text as it was. */
+  leave(): void {
+    const { draft, run } = this._state;
+    this._dispatch({ type: 'draft', draft: null });
+    if (draft?.holds && run?.held !== null) {
+      void this.release();
+    }
+  }
+
   /** A task is about to be written. */
   prepare(): void {
     void this._connection.request('prepare').catch(() => undefined); // only to be faster later

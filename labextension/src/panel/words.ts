@@ -10,6 +10,7 @@ import type { IUsage } from './usage';
 
 const STATUS: Readonly<Record<StepStatus, string>> = {
   thinking: 'thinking',
+  held: 'held by you',
   writing: 'writing',
   waiting: 'waiting',
   running: 'running',
@@ -55,6 +56,7 @@ export function runWord(run: IRun): string {
   }
   const doing: Partial<Record<StepStatus, string>> = {
     thinking: 'waiting for the model',
+    held: 'held by you',
     writing: 'the model is writing',
     waiting: 'about to run',
     running: 'code is running'

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ProtocolError } from '../../src/fields';
 import { readEvent } from '../../src/panel/events';
-import { lastChange, spent } from '../../src/panel/run';
+import { lastChange, openObservation, spent } from '../../src/panel/run';
 import { duration, runWord, statusWord } from '../../src/panel/words';
 import { begun, ended, finished, observation, REPLY, runOf, STARTED } from './examples';
 
@@ -50,6 +50,46 @@ describe('fold', () => {
     );
     const late = runOf(STARTED, finished(1));
     expect({ ...all.steps[0], began: 0 }).toEqual({ ...late.steps[0], began: 0 });
+  });
+
+  it('stands still while it is held, and its clock with it', () => {
+    const held = { type: 'Held', run: 'r', number: 2, observation: 1 };
+    const before = [STARTED, finished(1), ...begun(2).slice(0, 2), held];
+    const run = runOf(...before);
+    expect(runWord(run)).toBe('Step 2: held by you');
+    expect(run).toMatchObject({ held: 1, stands: 4000, began: 0 });
+    expect(run.steps[1]).toMatchObject({ status: 'held', code: '' });
+    expect(openObservation(run)).toBe(1);
+    const later = runOf(...before, { type: 'Released', run: 'r', number: 2 });
+    expect(later).toMatchObject({ held: null, stands: null, began: 1000 });
+    expect(later.steps[1]?.status).toBe('thinking');
+    expect(openObservation(later)).toBe(0);
+    expect(runOf(...before, ended('stopped'))).toMatchObject({ held: null, stands: null });
+  });
+
+  it('has what an observation was before it was changed, until it is changed back', () => {
+    const edit = { type: 'ObservationEdited', run: 'r', number: 1 };
+    const once = runOf(STARTED, finished(1), { ...edit, text: 'a' }, { ...edit, text: 'b' });
+    expect(once.steps[0]).toMatchObject({ observation: 'b', original: 'stdout:\n1' });
+    const back = runOf(
+      STARTED,
+      finished(1),
+      { ...edit, text: 'a' },
+      { ...edit, text: 'stdout:\n1' }
+    );
+    expect(back.steps[0]).toMatchObject({ observation: 'stdout:\n1', original: null });
+    const seen = { ...observation(), text: 'a', original: 'b' };
+    expect(runOf(STARTED, finished(1, { observation: seen })).steps[0]?.original).toBe('b');
+  });
+
+  it('reads the examples of the contract', () => {
+    for (const name of ['event', 'event_held', 'event_observation_edited']) {
+      const path = new URL(`../../../tests/contract/${name}.json`, import.meta.url);
+      const { event }: { event: JSONObject & { type: string } } = JSON.parse(
+        readFileSync(path, 'utf8')
+      );
+      expect(readEvent(event)).toEqual(event);
+    }
   });
 
   it('adds up tokens and money, of unreadable replies too', () => {
@@ -99,14 +139,6 @@ describe('fold', () => {
 });
 
 describe('readEvent', () => {
-  it('reads the example of the contract', () => {
-    const file = new URL('../../../tests/contract/event.json', import.meta.url);
-    const { event }: { event: JSONObject & { type: string } } = JSON.parse(
-      readFileSync(file, 'utf8')
-    );
-    expect(readEvent(event)).toEqual(event);
-  });
-
   it('passes over what the panel does not draw, and refuses what is not as it should be', () => {
     expect(readEvent({ type: 'NetworkUsed', run: 'r', request: {} })).toBeNull();
     expect(() => readEvent({ ...STARTED, task: 1 })).toThrow(ProtocolError);

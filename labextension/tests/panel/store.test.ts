@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import * as answers from '../../src/panel/answers';
 import { Store } from '../../src/panel/store';
 import { settle } from '../fakes';
-import { CONNECTED, ended, FakeConnection, finished, STARTED } from './examples';
+import { begun, CONNECTED, ended, FakeConnection, finished, STARTED } from './examples';
 
 const FOLDER = fileURLToPath(new URL('../../../tests/contract/', import.meta.url));
 
@@ -46,6 +46,52 @@ describe('Store', () => {
     connection.tell(ended('answer'));
     await settle();
     expect(connection.asked).toEqual([{ do: 'variables' }, { do: 'variables' }]);
+  });
+
+  it('holds a run for a change, and lets it go on when that is left', async () => {
+    const connection = new FakeConnection();
+    const store = new Store(connection);
+    [STARTED, finished(1), ...begun(2).slice(0, 2)].forEach(event => {
+      connection.tell(event);
+    });
+    store.draft(1);
+    expect(store.state.draft).toEqual({ run: 'r', step: 1, text: 'stdout:\n1', holds: true });
+    connection.tell({ type: 'Held', run: 'r', number: 2, observation: 1 });
+    store.write('other');
+    store.leave();
+    await settle();
+    expect(store.state.draft).toBeNull();
+    expect(connection.asked).toEqual([{ do: 'hold' }, { do: 'go_on' }]);
+  });
+
+  it('sends what was typed, and keeps it when it is refused', async () => {
+    const connection = new FakeConnection({ edit_observation: 'Too late.' });
+    const store = new Store(connection);
+    [STARTED, finished(1), ended('stopped')].forEach(event => {
+      connection.tell(event);
+    });
+    store.draft(1);
+    store.write('other');
+    await store.save();
+    expect(connection.asked).toEqual([
+      { do: 'edit_observation', run: 'r', step: 1, text: 'other' }
+    ]);
+    expect(store.state.draft?.text).toBe('other');
+    expect(store.state.trouble).toEqual({ section: 'observations', sentence: 'Too late.' });
+  });
+
+  it('gives a change up when the model has answered meanwhile, and says so', async () => {
+    const connection = new FakeConnection();
+    const store = new Store(connection);
+    [STARTED, finished(1), ...begun(2).slice(0, 2)].forEach(event => {
+      connection.tell(event);
+    });
+    store.draft(1);
+    connection.tell(finished(2));
+    connection.tell({ type: 'Held', run: 'r', number: 3, observation: 2 });
+    await settle();
+    expect(store.state.draft).toBeNull();
+    expect(store.state.trouble?.sentence).toContain('had answered this already');
   });
 
   it('asks once more, not many times, for what became stale while it waited', async () => {

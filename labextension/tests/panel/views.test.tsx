@@ -16,7 +16,21 @@ import type { IPanelState } from '../../src/panel/state';
 import { begun, CONNECTED, ended, finished, runOf, STARTED } from './examples';
 
 const NOTHING = (): void => undefined;
-const RUN_ACTIONS = { stop: NOTHING, goOn: NOTHING, ask: NOTHING, reveal: NOTHING };
+const RUN_ACTIONS = {
+  stop: NOTHING,
+  release: NOTHING,
+  goOn: NOTHING,
+  ask: NOTHING,
+  reveal: NOTHING
+};
+const OBSERVATION_ACTIONS = {
+  hold: NOTHING,
+  release: NOTHING,
+  draft: NOTHING,
+  write: NOTHING,
+  save: NOTHING,
+  leave: NOTHING
+};
 const VARIABLE_ACTIONS = {
   look: NOTHING,
   closeLook: NOTHING,
@@ -150,11 +164,44 @@ describe('an edited value', () => {
 });
 
 describe('ObservationsView', () => {
+  const draw = (given: Partial<IPanelState>): string =>
+    renderToStaticMarkup(<ObservationsView state={state(given)} actions={OBSERVATION_ACTIONS} />);
+  const going = [STARTED, finished(1), finished(2), ...begun(3).slice(0, 2)];
+
   it('shows each text to the letter', () => {
-    const html = renderToStaticMarkup(
-      <ObservationsView state={state({ run: runOf(STARTED, finished(1)) })} />
-    );
+    expect(draw({ run: runOf(STARTED, finished(1)) })).toContain('stdout:\n1</pre>');
+  });
+
+  it('offers to hold a run that goes on, and to change only what the model may be asked about', () => {
+    const html = draw({ run: runOf(...going) });
+    expect(html).toContain('>Hold<');
+    expect(html.split('>Edit…<')).toHaveLength(2);
+    expect(html.indexOf('>Edit…<')).toBeGreaterThan(html.indexOf('Step 2'));
+    expect(draw({ run: runOf(...going, ...begun(3)) })).not.toContain('>Edit…<');
+  });
+
+  it('says that it is held, and has the text that is typed', () => {
+    const run = runOf(...going, { type: 'Held', run: 'r', number: 3, observation: 2 });
+    const html = draw({ run, draft: { run: 'r', step: 2, text: EVIL, holds: true } });
+    expect(html).toContain('Held: the model is asked when you let the run go on.');
+    expect(html).toContain('>Go on<');
+    expect(html).toContain('>Save and go on<');
+    expect(html).toContain('&lt;img');
+    expect(html).not.toContain('<img');
+  });
+
+  it('offers the last one when the run is over, and keeps what it was', () => {
+    const run = runOf(STARTED, finished(1), finished(2), ended('stopped'), {
+      type: 'ObservationEdited',
+      run: 'r',
+      number: 2,
+      text: 'stdout:\n2'
+    });
+    const html = draw({ run });
+    expect(html.split('>Edit…<')).toHaveLength(2);
+    expect(html).toContain('edited by you');
     expect(html).toContain('stdout:\n1</pre>');
+    expect(html).toContain('stdout:\n2</pre>');
   });
 });
 

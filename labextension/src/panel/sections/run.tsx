@@ -23,6 +23,8 @@ import {
 
 export interface IRunActions {
   stop(): void;
+  /** Let a run that is held go on. */
+  release(): void;
   goOn(steps: number): void;
   ask(): void;
   reveal(cell: string): void;
@@ -100,8 +102,15 @@ function Progress({
         {runWord(run)}
       </span>
       <span className="codeact-Facts">
-        {goes ? <Elapsed began={run.began} live={live} words={ticking} /> : duration(run.seconds)}
+        {goes ? (
+          <Elapsed began={run.began} until={run.stands} live={live} words={ticking} />
+        ) : (
+          duration(run.seconds)
+        )}
       </span>
+      {run.held !== null && (
+        <Button label="Go on" title="Ask the model now" kind="main" onClick={actions.release} />
+      )}
       {goes && <Button label="Stop" kind="danger" onClick={actions.stop} />}
     </div>
   );
