@@ -55,8 +55,10 @@ class Cell:
 def running(session: Session, code: str, wait: str = WAITS) -> Iterator[Cell]:
     """`code`, then something that runs until the block is left and it is interrupted."""
     session.run("import os, time, asyncio")
+    # Python 3.11 takes an interrupt at the end of a loop's turn to be before its start: outside of a
+    # `try` that begins with the loop.
     ends = "except (KeyboardInterrupt, asyncio.CancelledError): pass"
-    cell = Cell(session, f"{code}\nprint('begun')\ntry:\n    {wait}\n{ends}")
+    cell = Cell(session, f"{code}\nprint('begun')\ntry:\n    inside = True\n    {wait}\n{ends}")
     cell.seen("begun")
     try:
         yield cell
