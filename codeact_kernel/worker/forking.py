@@ -11,36 +11,45 @@ import os
 import random
 import socket
 import warnings
+from collections.abc import Callable
 
-from codeact_kernel.worker import process, tether
+from codeact_kernel.worker import process, sibling, tether
 
 
-def fork_apart(supervisor: int, line: socket.socket) -> int:
-    """Fork a process that is the supervisor's child: 0 in it, here the pid of who is between.
+def fork_apart(supervisor: int, line: socket.socket, forked: Callable[[], None]) -> bool:
+    """Fork a process that is the supervisor's child. True in it; False here, after `forked`.
 
-    A grandchild whose parent ends at once: code that waits for its children does not see it. What
-    goes wrong is reported on the new one's line. Raises OSError when nothing was forked.
+    Code that waits for its children does not see it. What goes wrong is reported on the new one's
+    line. Raises OSError when nothing was forked.
     """
     process.flush_c_streams()
     state = random.getstate()
     try:
-        between = fork()
+        pid = sibling.fork(supervisor)
+        between = fork() if pid is None else 0
     except OSError as error:
         tether.report(line, f"failed {error.errno}")
         raise
-    if between:
-        return between
+    if pid or between:
+        forked()
+        if between:
+            wait_for(between)
+        return False
     try:
-        _fork_again(line)
+        if pid is None:
+            _fork_again(line)
+        else:
+            os.setpgid(0, 0)
         process.become_kernel(supervisor)
         random.setstate(state)  # the random module seeds itself anew in every fork
     except BaseException:  # noqa: BLE001  a copy must not return to where its original is
         os._exit(70)
-    return 0
+    return True
 
 
 def _fork_again(line: socket.socket) -> None:
-    """Returns in the child, when it has become the supervisor's."""
+    """A grandchild of who forked first, whose parent ends at once. Returns in it, when it has become
+    the supervisor's."""
     parent = os.getpid()
     try:
         child = fork()

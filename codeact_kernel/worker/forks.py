@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 from codeact_kernel.worker import process, tether
-from codeact_kernel.worker.forking import fork_apart, wait_for
+from codeact_kernel.worker.forking import fork_apart
 from codeact_kernel.worker.parked import Parked, Shared
 from codeact_kernel.worker.place import Place
 
@@ -35,10 +35,7 @@ class Forks:
         line = socket.socket(fileno=self._line_for(number))
         try:
             shared = Shared(self._place)
-            between = fork_apart(self._place.supervisor, line)
-            if between:
-                say()
-                wait_for(between)
+            if not fork_apart(self._place.supervisor, line, say):
                 return False
             with _or_end():
                 leave()

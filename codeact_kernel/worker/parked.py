@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterable
 
 from codeact_kernel.worker import process, tether
-from codeact_kernel.worker.forking import fork_apart, wait_for
+from codeact_kernel.worker.forking import fork_apart
 from codeact_kernel.worker.place import Place
 
 
@@ -60,14 +60,11 @@ class Parked:
         """Whether this is the copy that becomes the kernel; the original goes on waiting."""
         line = socket.socket(fileno=os.dup(fds[0]))
         try:
-            between = fork_apart(self._place.supervisor, line)
+            return fork_apart(self._place.supervisor, line, lambda: None)
         except OSError:
             return False
         finally:
             line.close()
-        if between:
-            wait_for(between)
-        return not between
 
     def _connect(self, fds: tuple[int, ...]) -> None:
         line, link, stdout, stderr = fds

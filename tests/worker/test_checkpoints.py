@@ -289,6 +289,17 @@ def test_threads_that_only_wait_for_work_are_no_obstacle(shared: Worker) -> None
         discard(shared, 1)
 
 
+def test_threads_that_a_fork_makes_anew_are_no_obstacle(worker: Worker) -> None:
+    """numpy's: a copy that is made while there are some works as well, again and again."""
+    worker.run("import numpy; one = numpy.ones((300, 300)); two = one @ one")
+    assert take(worker, 1) == []
+    for keep in (2, 3):
+        worker.run("del two")
+        worker.order("rewind", number=1, keep=keep)
+        assert worker.run("float((two @ one).sum())").result == str(300.0**4)
+    settle(worker, 4)
+
+
 def test_a_native_thread_that_is_about_to_end_is_waited_for(shared: Worker) -> None:
     """One that Python has forgotten and the system has not yet: busy, so it is no pool that waits."""
     shared.run("import _thread, time")
