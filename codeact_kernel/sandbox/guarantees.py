@@ -77,8 +77,8 @@ def _without_namespaces(report: Report) -> Iterator[Gap]:
         remedy=remedy,
     )
     yield Gap(
-        what="Scratch is a folder on disk, and there is no /dev/shm, so locks and pools of "
-        "multiprocessing do not work.",
+        what="Scratch is a folder on disk, and there is no /dev/shm: Python's multiprocessing uses "
+        "files in scratch instead, other programs that need it fail.",
         remedy=remedy,
     )
     yield Gap(

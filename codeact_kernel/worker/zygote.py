@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.worker import spared
 from codeact_kernel.worker.config import Config
+from codeact_kernel.worker.fresh import codeact_shared_memory
 
 if TYPE_CHECKING:
     from codeact_kernel.worker.kernel import WireKernel
@@ -25,6 +26,7 @@ def prepare(config: Config) -> WireKernel:
     gc.disable()
     sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
     spared.leave_out()
+    codeact_shared_memory.install()
     kernel = _build()
     for name in config.preload:
         _preload(name, kernel.log)

@@ -23,6 +23,8 @@ from codeact_kernel.sandbox.workspace import Workspace
 Grant = tuple[str, str]
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_FRESH = "worker/fresh"
+"""What a Python that code starts finds first: locks of multiprocessing, without /dev/shm."""
 _PROC = ("self", "cpuinfo", "meminfo", "stat", "version", "filesystems", "loadavg", "sys/vm")
 
 
@@ -57,8 +59,18 @@ def orders(plan: Plan) -> dict[str, Any]:
             "grants": [*_environment(plan), (scratch, "write"), *_users(plan)],
         },
     )
+    orders["environment"].update(_variables())
     orders["look"]["masked"] = [p for folder in plan.folders for p in _hidden_files(folder)]
     return orders
+
+
+def _variables() -> dict[str, str]:
+    """For programs that would else fail at what is not granted here."""
+    return {
+        "PYTHONPATH": os.path.join(visibles.package_folder(), _FRESH),
+        "GIT_CONFIG_NOSYSTEM": "1",  # where there is a file of the machine's, git ends if it may not read it
+        "TAR_OPTIONS": "--no-same-owner",  # as root it would else, and fail
+    }
 
 
 def command(plan: Plan, launcher: list[str]) -> list[str]:
@@ -87,7 +99,7 @@ def shortcomings(plan: Plan) -> Iterator[str]:
 
 
 def _environment(plan: Plan) -> Iterator[Grant]:
-    for path in (*visibles.SYSTEM, *visibles.ETC, *plan.visible.paths):
+    for path in (*visibles.SYSTEM, *visibles.MACHINE, *plan.visible.paths):
         if os.path.exists(path):
             yield os.path.realpath(path), "read"
     for name in _PROC:
