@@ -85,15 +85,15 @@ def make(policy: Policy) -> Group | None:
     """A fresh group with the policy's limits; None where memory cannot be limited by one."""
     # In a group of its own a busy machine would count all of the sandbox as one process.
     wanted = [row for row in parents() if row[1] != "cpu" or policy.cpus is not None]
-    return _make(tuple(wanted), policy) if wanted else None
+    return make_in(tuple(wanted), policy) if wanted else None
 
 
 @functools.cache
 def parents() -> tuple[tuple[int, str, str], ...]:
     """(version, controller, folder) to make groups in, each of them tried; () without memory."""
-    for candidates in (_version_1(), *_version_2()):
+    for candidates in (_version_1(), *version_2()):
         with contextlib.suppress(OSError):
-            group = _make(candidates, Policy.strict())
+            group = make_in(candidates, Policy.strict())
             if group is not None:
                 group.remove()
                 return tuple(row for row in candidates if row[1] in group.folders)
@@ -119,8 +119,8 @@ def _sweep(path: str) -> None:
             os.close(lock)
 
 
-def _make(candidates: tuple[tuple[int, str, str], ...], policy: Policy) -> Group | None:
-    """A group; None when memory is not among what can be limited."""
+def make_in(candidates: tuple[tuple[int, str, str], ...], policy: Policy) -> Group | None:
+    """A group below these (version, controller, folder); None when memory cannot be limited there."""
     name = f"{_PREFIX}{os.urandom(8).hex()}"
     group = Group(candidates[0][0] if candidates else 0, {})
     folders: dict[str, str] = {}
@@ -172,9 +172,9 @@ def _version_1() -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _version_2() -> Iterator[tuple[tuple[int, str, str], ...]]:
+def version_2(process: str = "/proc/self") -> Iterator[tuple[tuple[int, str, str], ...]]:
     """From our own group upwards, as far as we may write: those whose children have controllers."""
-    folder = _own_groups().get("")
+    folder = _own_groups(process).get("")
     while folder is not None and os.access(f"{folder}/cgroup.procs", os.W_OK):
         given = _read(f"{folder}/cgroup.subtree_control").split()
         if "memory" in given:
@@ -182,11 +182,11 @@ def _version_2() -> Iterator[tuple[tuple[int, str, str], ...]]:
         folder = os.path.dirname(folder)
 
 
-def _own_groups() -> dict[str, str]:
+def _own_groups(process: str = "/proc/self") -> dict[str, str]:
     """By controller, "" for version 2: the folder of the group this process is in."""
-    mounts = _mounts()
+    mounts = _mounts(process)
     own = {}
-    for line in _read("/proc/self/cgroup").splitlines():
+    for line in _read(f"{process}/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             if controller in mounts:
@@ -196,10 +196,10 @@ def _own_groups() -> dict[str, str]:
     return own
 
 
-def _mounts() -> dict[str, tuple[str, str]]:
+def _mounts(process: str) -> dict[str, tuple[str, str]]:
     """By controller: which group is mounted as the root of its hierarchy, and where."""
     found = {}
-    for line in _read("/proc/self/mountinfo").splitlines():
+    for line in _read(f"{process}/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
         root, place = left.split(" ")[3:5]

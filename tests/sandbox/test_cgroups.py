@@ -59,6 +59,84 @@ def test_a_group_has_the_policys_limits(group: Group) -> None:
     assert not any(map(os.path.isdir, group.folders.values()))
 
 
+def delegated(folder: Path) -> str:
+    """A version 2 hierarchy made of plain files, as systemd hands one on; what /proc says of us in it."""
+    for path, controllers in (
+        ("a", "cpu memory pids"),
+        ("a/slice", "memory pids"),
+        ("a/slice/we", ""),
+    ):
+        (folder / path).mkdir()
+        (folder / path / "cgroup.procs").touch()
+        (folder / path / "cgroup.subtree_control").write_text(f"{controllers}\n")
+    about = folder / "about"
+    about.mkdir()
+    (about / "cgroup").write_text("0::/a/slice/we\n")
+    (about / "mountinfo").write_text(f"30 23 0:26 / {folder} rw,nosuid - cgroup2 cgroup2 rw\n")
+    return str(about)
+
+
+def test_version_2_beside_us_where_it_is_handed_on(tmp_path: Path) -> None:
+    """The nearest group above ours that hands on memory; its limits, and what is read back from it."""
+    rows = next(cgroups.version_2(delegated(tmp_path)))
+    assert rows == tuple((2, name, f"{tmp_path}/a/slice") for name in ("memory", "pids"))
+    group = cgroups.make_in(rows, replace(Policy.strict(), memory=128 * MIB, processes=20))
+    assert group is not None
+    place = Path(group.folders["memory"])
+    assert place.parent == tmp_path / "a/slice"
+    written = {path.name: path.read_text() for path in place.iterdir()}
+    assert written == {
+        "memory.max": str(128 * MIB),
+        "memory.swap.max": "0",
+        "memory.oom.group": "1",
+        "pids.max": "20",
+    }
+    for name, text in {
+        "memory.events": "low 0\nmax 7\noom 1\noom_kill 2\n",
+        "memory.current": "4096\n",
+        "pids.current": "3\n",
+        "cgroup.procs": "17\n",
+    }.items():
+        (place / name).write_text(text)
+    assert (group.memory_kills(), group.memory(), group.tasks()) == (2, 4096, 3)
+    assert group.is_joined()
+
+
+def test_nothing_is_made_where_version_2_hands_on_no_memory(tmp_path: Path) -> None:
+    """As on most machines that are no systemd session: the watchdog stands in."""
+    about = delegated(tmp_path)
+    for path in ("a", "a/slice"):
+        (tmp_path / path / "cgroup.subtree_control").write_text("pids\n")
+    assert list(cgroups.version_2(about)) == []
+
+
+def test_version_2_is_entered_and_killed_as_a_whole() -> None:
+    """In this machine's own hierarchy, whatever controllers it has: a daemon in it ends with it."""
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    roots = [line[1] for line in lines if line[2] == "cgroup2" and os.access(line[1], os.W_OK)]
+    if not roots:
+        pytest.skip("no writable hierarchy of version 2")
+    place = Path(roots[0], f"codeact-sandbox-{os.urandom(8).hex()}")
+    try:
+        place.mkdir()
+    except OSError as error:
+        pytest.skip(f"no group of version 2 can be made here: {error}")
+    group = Group(2, {"memory": str(place)})
+    with group.doors() as (door,):
+        program = (
+            f"import os, time; os.write({door}, b'0'); os.fork(); os.setsid(); time.sleep(1000)"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program], pass_fds=(door,), start_new_session=True
+        )
+        while len((place / "cgroup.procs").read_text().split()) < 2:
+            assert child.poll() is None
+    assert group.is_joined()
+    group.remove()
+    assert child.wait(10) == -signal.SIGKILL
+    assert not place.exists()
+
+
 async def test_all_of_a_sandbox_is_in_it_and_it_goes_with_it(start: Start, strict: Policy) -> None:
     """Seen from inside and from outside; after the end no folder of it is left."""
     inside = await start(strict)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,30 @@ def decide(
                 at += when_true if accumulator & operand else when_false
             case _:
                 raise AssertionError(code)
+
+
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
+    """As far as the installed headers know the call; a wrong number would refuse another one."""
+    if not HEADERS[machine].is_file():
+        pytest.skip("the kernel's headers are not installed (linux-libc-dev)")
+    lines = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", HEADERS[machine].read_text())
+    known = {name: int(value) for name, value in lines}
+    column = MACHINES.index(machine)
+    examined_oneself = {name: row for name, (_, row) in ONLY_ONESELF.items()}
+    tables = (REFUSED, EXAMINED, UNSUPPORTED, NOT_OURS, UNHEARD, examined_oneself)
+    ours = {name: row[column] for table in tables for name, row in table.items()}
+    newest = max(known.values())
+    assert len(ours.keys() & known.keys()) > 100
+    for name, value in ours.items():
+        if name in known or value is None or value <= newest:
+            assert known.get(name) == value, name
 
 
 def number(name: str, machine: str) -> int:
