@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32")
 
-ETC = (
+MACHINE = (
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
@@ -31,11 +31,30 @@ ETC = (
     "/etc/crypto-policies",
     "/etc/mime.types",
     "/etc/magic",
+    "/etc/manpath.config",
+    "/etc/man_db.conf",
+    "/etc/groff",
+    "/etc/xml",
+    "/etc/sgml",
+    "/etc/texmf",
+    "/etc/papersize",
+    "/etc/ImageMagick-6",
+    "/etc/ImageMagick-7",
+    "/etc/OpenCL",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/etc/java-11-openjdk",
+    "/etc/java-17-openjdk",
+    "/etc/java-21-openjdk",
+    "/etc/java-25-openjdk",
     "/etc/locale.alias",
     "/etc/protocols",
     "/etc/services",
     "/etc/terminfo",
+    "/var/cache/fontconfig",
+    "/sys/devices/system/cpu",
 )
+"""What programs read of the machine, and fail or complain without."""
 _STORES = ("/nix/store", "/gnu/store")
 """Whole systems live in these, each package in a folder of its own that links to the others."""
 

@@ -16,7 +16,7 @@ from codeact_kernel.sandbox import plan as plans
 from codeact_kernel.sandbox.folder import ETC_STUBS
 from codeact_kernel.sandbox.plan import Plan
 from codeact_kernel.sandbox.policy import Policy
-from codeact_kernel.sandbox.visible import ETC, SYSTEM, is_below
+from codeact_kernel.sandbox.visible import MACHINE, SYSTEM, is_below
 from codeact_kernel.sandbox.workspace import Workspace
 
 SCRATCH = "/scratch"
@@ -118,7 +118,7 @@ def _system(plan: Plan) -> list[str]:
 
 def _etc(plan: Plan) -> list[str]:
     options = []
-    for path in ETC:
+    for path in MACHINE:
         if os.path.exists(path):
             options += ["--ro-bind", path, path]
     if plan.fonts:
@@ -134,7 +134,7 @@ def _tmpfs(path: str, size: int, mode: str) -> list[str]:
 
 def _parents(plan: Plan) -> list[str]:
     """Folders on the way to what is mounted, open to all: bwrap's own would be root's alone."""
-    shown = [*ETC, *plan.visible.paths, *(folder.path or "/" for folder in plan.folders)]
+    shown = [*MACHINE, *plan.visible.paths, *(folder.path or "/" for folder in plan.folders)]
     parents = set()
     for path in shown:
         while (path := os.path.dirname(path)) not in ("/", "/dev"):
