@@ -35,6 +35,7 @@ from codeact_kernel.sandbox.spawn import Spawned
 from codeact_kernel.sandbox.staging.area import Area
 from codeact_kernel.sandbox.staging.staging import Staging
 from codeact_kernel.sandbox.standby import Standby
+from codeact_kernel.sandbox.unasked import Unasked
 from codeact_kernel.settings import Settings, parent_pid, state_path
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def run(
     if settings.standby:
         note = handover.note(state_path(), path)
         standby = Standby(policy, config, settings.standby_mb * MIB, note)
-    files = Files(Staging(area) if area is not None else None, policy.workspace_mode)
+    staging = Staging(area) if area is not None else None
+    written = [m.path for m in policy.mounts if m.writable and not m.device]
+    files = Files(staging, policy.workspace_mode, Unasked(policy.workspace, written))
 
     async def start_sandbox(is_first: bool) -> Sandbox:
         if refusal:

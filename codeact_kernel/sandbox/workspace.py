@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codeact_kernel.sandbox.policy import Policy
+from codeact_kernel.sandbox.unasked import runs_unasked
 from codeact_kernel.sandbox.visible import Visible, is_below, is_imported
 
 SECRETS = frozenset((
@@ -32,6 +33,8 @@ _SKIPPED = ("node_modules", "site-packages", "__pycache__")
 _DEPTH = 4
 _BUDGET = 5000
 """Entries looked at when searching for secrets: a few milliseconds."""
+_MOST_KEPT = 200
+"""Each is a mount."""
 
 _MOVE = "Move it into a folder of its own, or name one with the setting `workspace`."
 
@@ -62,7 +65,7 @@ def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspa
     if reason := _unfit(path, homes, os.path.realpath(policy.runtime)):
         return Workspace(notes=(reason,))
     found = os.stat(path, follow_symlinks=False)
-    masked, complete = _secrets(path)
+    masked, unasked, complete = _search(path)
     notes = []
     mode = policy.workspace_mode
     if mode == "cow" and policy.staging is None:
@@ -73,7 +76,10 @@ def examine(policy: Policy, homes: tuple[str, ...], visible: Visible) -> Workspa
             f"{path} is read-only for code, because the kernel itself imports modules from there."
         )
     kept, links = _protected(path) if mode != "ro" else ([], [])
-    kept = sorted({*kept, *(_installed(path, visible) if mode != "ro" else ())} - set(masked))
+    unasked = unasked if mode == "rw" else []  # in a copy they are only not put in place
+    kept = sorted(
+        {*kept, *unasked, *(_installed(path, visible) if mode != "ro" else ())} - {*masked}
+    )
     if mode == "cow":
         links = []  # they can be replaced in the copy only
     notes += [f"{link} is a link and cannot be protected from being replaced." for link in links]
@@ -115,8 +121,8 @@ def examine_mounts(
 
 
 def _mount(path: str, mode: str, visible: Visible) -> Workspace:
-    masked, _ = _secrets(path)
-    kept = {*_protected(path)[0], *_installed(path, visible)} if mode == "rw" else set()
+    masked, unasked, _ = _search(path)
+    kept = {*_protected(path)[0], *unasked, *_installed(path, visible)} if mode == "rw" else set()
     left = tuple(sorted(kept - set(masked)))
     owner = os.stat(path)
     return Workspace(
@@ -171,9 +177,11 @@ def _installed(path: str, visible: Visible) -> list[str]:
     return [name for name in inside if not os.path.islink(name)]
 
 
-def _secrets(path: str) -> tuple[list[str], bool]:
-    """Files and folders named like a secret; False when there was too much to look at it all."""
+def _search(path: str) -> tuple[list[str], list[str], bool]:
+    """Files and folders named like a secret, those that run unasked; False when there was too much
+    to look at it all."""
     found: list[str] = []
+    unasked: list[str] = []
     waiting = [(path, 0)]
     seen = 0
     complete = True
@@ -185,12 +193,15 @@ def _secrets(path: str) -> tuple[list[str], bool]:
                 continue
             if entry.name in SECRETS or entry.name.startswith(SECRET_BEGINNINGS):
                 found.append(entry.path)
-            elif entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
+                continue
+            if runs_unasked(entry.name) and len(unasked) < _MOST_KEPT:
+                unasked.append(entry.path)
+            if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
                 if depth < _DEPTH and seen < _BUDGET:
                     waiting.append((entry.path, depth + 1))
                 else:
                     complete = False
-    return sorted(found), complete
+    return sorted(found), sorted(unasked), complete
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

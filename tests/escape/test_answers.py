@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Session, started
-from tests.scripted_server import serving
+from tests.scripted_server import agent, serving
 
 FORGE = """
 link = get_ipython().kernel.link
@@ -27,9 +27,8 @@ def answers(kernel: Session, *steps: str) -> list[str]:
     """The answers shown by a run whose model says these steps."""
     replies = [f"I go on.\n\n<execute>\n{code}\n</execute>" for code in steps]
     with serving(*replies) as server:
-        result = kernel.run(
-            f"%%agent --model openai/scripted --api-base {server.url} --steps {len(steps)}\nDo it."
-        )
+        cell = agent(server.url, options=f"--steps {len(steps)}")
+        result = kernel.wait(kernel.client.execute(cell), 100)  # the first imports litellm
     return [text for text in result.displays if text.startswith("**Answer**")]
 
 

@@ -17,6 +17,7 @@ from codeact_kernel.kernel.relay.requests import Said
 from codeact_kernel.sandbox.staging import diff
 from codeact_kernel.sandbox.staging.layer import Change
 from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch
+from codeact_kernel.sandbox.unasked import Unasked
 
 if TYPE_CHECKING:
     from codeact_kernel.kernel.cells.agent_cell import FilesCell
@@ -51,8 +52,11 @@ READ_ONLY_FOR_STEPS = (
 class Files:
     """Owner of the staging; None where there is none. `mode` is the one asked for."""
 
-    def __init__(self, staging: Staging | None = None, mode: str = "rw") -> None:
+    def __init__(
+        self, staging: Staging | None = None, mode: str = "rw", unasked: Unasked | None = None
+    ) -> None:
         self._staging = staging
+        self._unasked = unasked if unasked is not None else Unasked()
         self._mode = mode
         self._own = True
         self._lock = threading.Lock()
@@ -66,15 +70,22 @@ class Files:
     def sandbox_has(self, workspace: str) -> None:
         """A sandbox has started whose report says this of the workspace."""
         self._seen = workspace
+        self._unasked.writes = workspace in ("rw", "partly")
 
     def before_run(self) -> None:
         """A run of the agent begins. Slow when much was written since the last cell."""
+        self._unasked.run_begins()
         self.put(self.between_cells())
         self.refresh()
         self._of_run.clear()
 
     def after_run(self) -> str:
-        """Once it is over: what its steps have staged, and how to decide; "" for nothing."""
+        """Once it is over: what its steps have staged, and how to decide, or what of it was renamed;
+        "" for nothing."""
+        self._unasked.put_aside()
+        return " ".join(filter(None, (self._unasked.told(), self._staged_by_run())))
+
+    def _staged_by_run(self) -> str:
         if self._staging is None or not self._of_run:
             return ""
         try:
@@ -95,6 +106,7 @@ class Files:
 
     def before_own_cell(self) -> None:
         """A cell of the user's is about to run: what the agent's code wrote until now is the agent's."""
+        self._unasked.own_cell_begins()
         if not self._own:
             self.between_cells()
         self.refresh()
@@ -124,6 +136,7 @@ class Files:
 
     def step_over(self, since: float | None = None) -> None:
         """A step of the agent has ended."""
+        self._unasked.put_aside()
         self._own = False
         changes, _ = self._noted(since)
         self._of_run.update(change.path for change in changes)
@@ -136,10 +149,15 @@ class Files:
 
     def close(self, keep: bool) -> None:
         """The kernel ends; what is undecided stays where it is. `keep`: the next one has its sandbox."""
+        self._unasked.put_aside()
         if self._staging is not None:
             self.between_sandboxes()
             self._staging.area.close(keep)
             self._staging = None
+
+    def told(self) -> str:
+        """A sentence about what a step made and was renamed, for whoever runs code next; then ""."""
+        return self._unasked.told()
 
     def hint(self, said: Said, run: str = "") -> str:
         """A sentence for the first error that comes of a folder that is read-only unasked; else "".

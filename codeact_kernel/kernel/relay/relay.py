@@ -357,9 +357,10 @@ class Relay:
         return blamed is not None
 
     def untold(self) -> str:
-        """That variables were lost when no code ran, for whoever runs code next; then ""."""
+        """That variables were lost when no code ran, or files renamed, for whoever runs code next;
+        then ""."""
         sentence, self._untold = self._untold, ""
-        return sentence
+        return "\n".join(filter(None, (sentence, self.files.told())))
 
     def _before_cell(self) -> str:
         return "\n".join(filter(None, (self.untold(), self.isolation.before_cell())))
