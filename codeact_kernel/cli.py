@@ -104,7 +104,7 @@ def _this_command() -> str:
     if shutil.which("codeact"):
         return "codeact"
     called = Path(sys.argv[0])
-    return shlex.quote(str(called)) if called.name == "codeact" else "python -m codeact_kernel"
+    return shlex.quote(str(called)) if called.name == "codeact" else "python -P -m codeact_kernel"
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

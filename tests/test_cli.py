@@ -298,7 +298,7 @@ def test_a_terminal_is_told_what_goes_on_and_where_the_result_is(tmp_path: Path)
     assert "runs cell 2" in text
     last = text.rsplit("\r\x1b[K", 1)[1]
     assert f"The notebook is {tmp_path / 'a.run.ipynb'}" in last
-    assert re.search(r"Open it with: (codeact|\S+/codeact|python -m codeact_kernel) lab ", last)
+    assert re.search(r"Open it with: (codeact|\S+/codeact|python -P -m codeact_kernel) lab ", last)
 
 
 def test_an_errors_text_cannot_steer_the_terminal(tmp_path: Path) -> None:

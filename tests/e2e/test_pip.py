@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import http.server
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.e2e.conftest import Session, started
+from tests.e2e.conftest import ROOT, Session, started
 
 
 @dataclass(frozen=True)
@@ -180,11 +183,34 @@ def test_a_cell_of_an_agent_stays_the_agents(place: Place) -> None:
     assert "written by an agent" in refused.error["evalue"]
 
 
-def test_a_client_that_names_no_cell_and_asks_nobody_is_refused(place: Place) -> None:
-    """A program that runs a whole notebook cannot say which of its cells the user wrote."""
+def test_a_client_where_nobody_could_be_asked_is_refused(place: Place) -> None:
+    """A program that runs a whole notebook runs a stranger's cells like one's own, named or not."""
     kernel = place.session
-    refused = kernel.run("%pip install otherpackage", allow_stdin=False)
-    assert "does not say which cell" in refused.error["evalue"]
+    for metadata in ({}, {"cellId": "a-cell"}):
+        content = _content("%pip install otherpackage") | {"allow_stdin": False}
+        message = kernel.client.session.msg("execute_request", content)
+        message["metadata"] = metadata
+        kernel.client.shell_channel.send(message)
+        refused = kernel.wait(message["header"]["msg_id"])
+        assert "without anybody who could be asked" in refused.error["evalue"]
+
+
+def test_the_command_installs_nothing(place: Place) -> None:
+    """`codeact run` of a stranger's notebook: the cell fails, and no package came."""
+    source = place.folder / "strangers.ipynb"
+    notebook = new_notebook(cells=[new_code_cell("%pip install otherpackage")])
+    source.write_text(nbformat.writes(notebook))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "codeact_kernel", "run", source],
+        cwd=place.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(place.folder / ".state")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "without anybody who could be asked" in done.stderr
 
 
 def test_what_is_there_already_stops_no_notebook(place: Place) -> None:

@@ -4,7 +4,7 @@ Rules:
 - It is started without a shell, in an empty folder and with Python's search path of the
   environment alone: nothing that code in the sandbox can write is imported by it.
 - Only a cell that its user runs is carried out. A cell the agent wrote stays the agent's when it is
-  run again by hand or with all others; a client that cannot say which cell it runs is refused.
+  run again by hand or with all others; a client where nobody could be asked is refused.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ AGENTS = (
     "This cell was written by an agent, and %pip runs outside the sandbox, as you. To install it, "
     "type the line into a cell of your own."
 )
-UNKNOWN_CELL = (
-    "%pip runs outside the sandbox, as you, so it has to be known that the cell is yours; this "
-    "client does not say which cell it runs. Install the package in a terminal before."
+NOBODY_THERE = (
+    "%pip runs outside the sandbox, as you, so you have to run its cell yourself; this client runs a "
+    "notebook without anybody who could be asked. Install the package in a terminal before."
 )
 NO_PIP = (
     "This kernel's environment ({prefix}) has no pip. Install the package with the tool that made it, "
@@ -91,8 +91,8 @@ class Pip:
             self.notebook and _is_saved_as_agents(self.notebook, cell, code)
         ):
             return AGENTS
-        if cell is None and message.read_content().get("allow_stdin") is not True:
-            return UNKNOWN_CELL
+        if message.read_content().get("allow_stdin") is not True:
+            return NOBODY_THERE
         if importlib.util.find_spec("pip") is None:
             return NO_PIP.format(prefix=sys.prefix, python=sys.executable)
         return ""
