@@ -97,3 +97,11 @@ def test_the_users_own_cells_may(kernel: Session, folder: Path) -> None:
     with serving(step("x = 1"), step("final_answer(1)")) as server:
         kernel.wait(kernel.client.execute(agent(server.url)), 100)
     assert {"mine/.git", "mine/.envrc"} <= names(folder)
+
+
+def test_a_notebook_that_is_run_as_a_whole_lifts_nothing(kernel: Session) -> None:
+    """What a stranger may have written counts only where its user can be asked: trust, and force."""
+    for cell in ("%agent trust display", "%agent files keep --force .envrc"):
+        refused = kernel.run(cell, allow_stdin=False)
+        assert "run it yourself" in refused.error["evalue"]
+    assert kernel.run("%agent distrust display", allow_stdin=False).reply["status"] == "ok"

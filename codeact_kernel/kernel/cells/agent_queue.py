@@ -51,6 +51,10 @@ _NAMES: dict[type[CodeActError], str] = {
     pip_process.PipStopped: "KeyboardInterrupt",
 }
 _NOT_BEGUN = "Stopped before the run had begun."
+_NOBODY_THERE = (
+    "This cell lifts a protection, so you have to run it yourself; this client runs a notebook without "
+    "anybody who could be asked."
+)
 _INTERNAL = (
     "The run ended because of a mistake in this kernel ({error!r}). Everything done so far is kept; "
     "please report it with the kernel's log."
@@ -121,7 +125,10 @@ class AgentQueue:
         cell = pip_cell.read(code)
         if isinstance(cell, PipCell) and (reason := self._pip.refusal(message, code)):
             return pip_cell.satisfied(cell) or WrongCell(sentence=reason)
-        return agent_cell.read(code) if cell is None else cell
+        found = agent_cell.read(code) if cell is None else cell
+        if _lifts(found) and not self._relay.allows_stdin(message):
+            return WrongCell(sentence=_NOBODY_THERE)
+        return found
 
     def owns_comm(self, comm_id: str) -> bool:
         """Whether a comm belongs to this kernel."""
@@ -263,3 +270,14 @@ class AgentQueue:
                 self._relay.abort(message)
         while self._waiting and self.held is None:
             self._relay.take(self._waiting.popleft())
+
+
+def _lifts(cell: Carried) -> bool:
+    """A stranger's notebook may ask for it, too, and be run as a whole."""
+    match cell:
+        case agent_cell.TrustCell():
+            return cell.trusted
+        case FilesCell():
+            return cell.force
+        case _:
+            return False
