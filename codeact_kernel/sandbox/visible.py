@@ -52,7 +52,6 @@ MACHINE = (
     "/etc/services",
     "/etc/terminfo",
     "/var/cache/fontconfig",
-    "/sys/devices/system/cpu",
 )
 """What programs read of the machine, and fail or complain without."""
 _STORES = ("/nix/store", "/gnu/store")

@@ -92,7 +92,7 @@ def test_the_client_sees_an_honest_kernel(kernels: Kernels, program: Program) ->
     payloads = reply["content"].get("payload", [])
     assert [each for each in payloads if ORDER.search(each.get("text", ""))] == []
     for message in messages["iopub"]:
-        assert message["parent_header"].get("msg_id") in (None, msg_id, *messages["ours"])
+        assert message["parent_header"].get("msg_id") in (None, msg_id, *messages["ours"]), message
         assert message["content"].get("target_name") != "codeact"
         assert flag not in message["content"].get("text", "")
         if message["msg_type"] == "status" and program.id not in ENDS:
