@@ -96,13 +96,20 @@ class Unasked:
         """(descriptor of its folder, name, path) of each such name, outer folders first."""
         workspace = (self._workspace,) if self._workspace is not None and self.writes else ()
         for top in map(os.path.realpath, (*workspace, *self._others)):
-            looked = 0
-            for root, folders, files, at in os.fwalk(top, follow_symlinks=False):
-                looked += len(folders) + len(files)
-                for name in filter(runs_unasked, (*folders, *files)):
-                    yield at, name, os.path.join(root, name)
-                deeper = looked < _MOST and root.count("/") - top.count("/") < _DEEPEST
-                folders[:] = [n for n in folders if deeper and not _is_closed(n)]
+            try:
+                yield from _below(top)
+            except OSError as error:
+                log.warning("%s cannot be looked through: %s", top, error)
+
+
+def _below(top: str) -> Iterator[tuple[int, str, str]]:
+    looked = 0
+    for root, folders, files, at in os.fwalk(top, follow_symlinks=False):
+        looked += len(folders) + len(files)
+        for name in filter(runs_unasked, (*folders, *files)):
+            yield at, name, os.path.join(root, name)
+        deeper = looked < _MOST and root.count("/") - top.count("/") < _DEEPEST
+        folders[:] = [name for name in folders if deeper and not _is_closed(name)]
 
 
 def _shown(name: str) -> str:
