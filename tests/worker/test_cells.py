@@ -138,7 +138,7 @@ def test_requests_aside_are_answered_while_a_cell_awaits(worker: Worker, tmp_pat
     seen.touch()
     frames += worker.until(lambda f: is_idle(f, cell))
     assert [f.head["parent"] for f in frames if f.type == "reply"] == [aside, cell]
-    assert [f.head["parent"] for f in frames if f.type == "stream"] == [cell]
+    assert {f.head["parent"] for f in frames if f.type == "stream"} == {cell}
 
 
 def test_a_comm_is_handled_while_a_cell_awaits(worker: Worker) -> None:
