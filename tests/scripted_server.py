@@ -177,12 +177,12 @@ class _Several(ScriptedServer):
 
 
 @contextmanager
-def several(models: Mapping[str, Sequence[str | Reply]]) -> Iterator[str]:
-    """The address of a server with the replies of several models, by name."""
+def several(models: Mapping[str, Sequence[str | Reply]]) -> Iterator[ScriptedServer]:
+    """A server with the replies of several models, by name."""
     server = _Several(models)
     server.start()
     try:
-        yield server.url
+        yield server
     finally:
         server.close()
 

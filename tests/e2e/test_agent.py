@@ -177,9 +177,9 @@ def test_two_agent_cells_run_one_after_the_other(kernel: Session) -> None:
         "one": (step("order = ['first']"), "Done."),
         "two": (step("order.append('second')"), "Done too."),
     }
-    with several(models) as url:
-        first = kernel.client.execute(agent(url, options="--model openai/one"))
-        second = kernel.client.execute(agent(url, options="--model openai/two"))
+    with several(models) as server:
+        first = kernel.client.execute(agent(server.url, options="--model openai/one"))
+        second = kernel.client.execute(agent(server.url, options="--model openai/two"))
         kernel.wait(first)
         kernel.wait(second)
     assert kernel.run("order").value == "['first', 'second']"

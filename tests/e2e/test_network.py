@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from codeact_kernel.trace import notebook as notebooks
-from tests.e2e.test_command import ANSWER, environment, go, text_of
+from tests.e2e.commands import ANSWER, environment, go, text_of
 from tests.scripted_server import serving
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.e2e.test_command import SECONDS, command, environment
+from tests.e2e.commands import SECONDS, command, environment
 from tests.scripted_server import serving, step
 
 WRITES = step("open('data.csv', 'a').write('3,4\\n'); open('sub/new.txt', 'w').write('new')")
