@@ -44,7 +44,7 @@ class Header:
         self._status = Status()
         self._pace = Pace(self._draw, beat=1.0)
         self._began = time.monotonic()
-        self._task = ""
+        self._task = self._limits = ""
         self._words = ""
         self._button = ""
         self._panel: dict[str, Any] = {}
@@ -55,7 +55,7 @@ class Header:
         self._status.event(event)
         match event:
             case RunStarted():
-                self._task = event.task
+                self._task, self._limits = event.task, _limits(event.settings)
                 self._open()
             case RunFinished():
                 self._close()
@@ -120,4 +120,13 @@ class Header:
     def _html(self) -> str:
         status = self._status
         seconds = time.monotonic() - self._began
-        return drawing.progress(self._task, status.text, status.details, seconds, self.waits)
+        details = (*status.details, self._limits)
+        return drawing.progress(self._task, status.text, details, seconds, self.waits)
+
+
+def _limits(settings: Mapping[str, Any]) -> str:
+    """What the run may use at most."""
+    steps, budget = settings.get("steps"), settings.get("budget")
+    parts = (f"{steps} steps" if steps else "", f"${budget:g}" if budget else "")
+    said = " and ".join(part for part in parts if part)
+    return f"at most {said}" if said else ""

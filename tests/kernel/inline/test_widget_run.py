@@ -58,6 +58,19 @@ async def test_what_stays_is_text(page: WidgetFront) -> None:
     assert spoken_inside(page.front.box) == []
 
 
+async def test_the_head_says_where_the_run_is(page: WidgetFront) -> None:
+    """Its task, the model, what it has used and what it may use, in one line that is escaped."""
+    page.execute("%%agent --approve ask --steps 7 --budget 0.5\ncount <b>all</b>\nthe words")
+    await page.asked()
+    (head,) = [
+        str(state["value"])
+        for state in page.models.values()
+        if "codeact-task" in str(state.get("value")) and "<style>" not in str(state["value"])
+    ]
+    for words in ("count &lt;b&gt;all&lt;/b&gt;<", "fake/model", "at most 7 steps and $0.5"):
+        assert words in head
+
+
 async def test_code_is_shown_while_it_is_written(page: WidgetFront) -> None:
     """Before it is asked about, the step grows in a card that then becomes the form."""
     page.execute(TASK)
