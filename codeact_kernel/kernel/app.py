@@ -300,7 +300,7 @@ class Kernel:
         )
         requests.offer(panel_checkpoints.verbs(checkpoints))
         requests.offer(settings.verbs(self._settings))
-        requests.offer(cells.verbs(projection, turnstile))
+        requests.offer(cells.verbs(projection, turnstile, queue.drop))
         return queue
 
     async def serve(self) -> None:

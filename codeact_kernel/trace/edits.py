@@ -115,6 +115,11 @@ class SetNotebookMetadata:
     metadata: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveNotebook:
+    """Save the notebook: a step, or the run, is done. Made in the kernel room, for one front end."""
+
+
 Edit = (
     InsertCell
     | SetSource
@@ -126,6 +131,7 @@ Edit = (
     | SetMetadata
     | DeleteCell
     | SetNotebookMetadata
+    | SaveNotebook
 )
 
 _OPS: dict[str, type[Edit]] = {
@@ -139,6 +145,7 @@ _OPS: dict[str, type[Edit]] = {
     "metadata": SetMetadata,
     "delete": DeleteCell,
     "notebook": SetNotebookMetadata,
+    "save": SaveNotebook,
 }
 _NAMES = {kind: op for op, kind in _OPS.items()}
 
@@ -185,7 +192,7 @@ def apply(edit: Edit, cells: list[dict[str, Any]], metadata: dict[str, Any], age
             cells[:] = [cell for cell in cells if cell.get("id") != edit.cell]
         case SetNotebookMetadata():
             metadata[KEY] = merged(metadata.get(KEY), edit.metadata)
-        case FollowOutputs() | RunCell() | AttachCell() | RestoreCell():
+        case FollowOutputs() | RunCell() | AttachCell() | RestoreCell() | SaveNotebook():
             pass
 
 

@@ -64,6 +64,13 @@ class _Told:
     askers: dict[int, str] = field(default_factory=dict)
     open: tuple[Cell, ...] = ()
     steps: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
+    replaced: bool = False
+    """Its agent cell was run again and carries another run now; what is left of this one is stale."""
+
+    @property
+    def stale(self) -> frozenset[int]:
+        """The steps whose effects are no part of what the notebook shows."""
+        return frozenset(self.steps) if self.replaced else self.run.stale
 
     @property
     def last(self) -> str:
@@ -92,7 +99,7 @@ class Layout:
             case Held():
                 return self._show(told, ())
             case ObservationEdited():
-                return (*_renewed(told, event.number), _notebook(told))
+                return (*_renewed(told, event.number), *_notebook(told))
             case ReplyGrew():
                 return self._show(told, _unfinished(told, event, "writing"))
             case CodeProposed():
@@ -100,25 +107,24 @@ class Layout:
             case CodeStarted():
                 return self._show(told, _running(told, event))
             case StepFinished():
-                return (*self._finish(told, event.step), _notebook(told))
+                return (*self._finish(told, event.step), *_notebook(told))
             case RunFinished():
-                return (*self._show(told, ()), _header(told), _notebook(told))
+                return (*self._show(told, ()), *_header(told), *_notebook(told))
             case Noticed():
-                return (_header(told),)
+                return _header(told)
             case Rewound():
                 told.agent = told.run.cell  # what is told now is told from another cell
-                return (*_mark_stale(told), _header(told), _notebook(told))
+                return (*_mark_stale(told), *_header(told), *_notebook(told))
             case NetworkUsed():
-                return (_header(told), _notebook(told))
+                return (*_header(told), *_notebook(told))
             case _:
                 return ()
 
     def restored(self) -> Iterator[Edit]:
         """Every run as it is now, for a notebook that may have missed edits."""
-        newest = {told.run.cell: told for told in self._told.values()}
         for told in self._told.values():
-            yield _notebook(told)
-            if newest[told.run.cell] is told:
+            yield from _notebook(told)
+            if not told.replaced:
                 yield _restored(_own(told.run.cell, agent_metadata(told.run)), "")
             for cell, mark in told.marks.items():
                 yield _restored(_own(cell, mark), "")
@@ -136,14 +142,33 @@ class Layout:
         known = self._told.get(event.id)
         run = started(known.run if known else None, event)
         told = self._told[event.id] = _Told(run=run, asker=event.cell)
-        if known is not None:
-            told.steps, told.askers, told.marks = known.steps, known.askers, known.marks
-        if known is None or event.cell == run.cell:
-            return (_header(told), _notebook(told))
+        stale = self._replace(event.cell, run.id)
+        if known is None:
+            return (*_header(told), *_notebook(told), *stale)
+        told.replaced = known.replaced
+        told.steps, told.askers, told.marks = known.steps, known.askers, known.marks
+        if event.cell == run.cell:
+            return (*_header(told), *_notebook(told), *stale)
         told.agent = run.cell
         mark = {"role": "continue", "run": run.id, "task": event.task}
         told.marks[event.cell] = mark
-        return (SetMetadata(cell="", metadata=mark), _header(told), _notebook(told))
+        return (SetMetadata(cell="", metadata=mark), *_header(told), *_notebook(told), *stale)
+
+    def _replace(self, cell: str, run: str) -> tuple[Edit, ...]:
+        """This cell is run again: what other runs made below it is no more, as its outputs are. The
+        front end that has those cells takes them away; what is left of such a run is stale."""
+        edits: list[Edit] = []
+        for told in self._told.values():
+            if not cell or told.run.id == run:
+                continue
+            told.marks.pop(cell, None)
+            for number in [number for number, asker in told.askers.items() if asker == cell]:
+                del told.askers[number]
+                told.steps.pop(number, None)
+            if told.run.cell == cell:
+                told.replaced = True
+                edits += _mark_stale(told)
+        return tuple(edits)
 
     def _show(self, told: _Told, cells: tuple[Cell, ...]) -> tuple[Edit, ...]:
         edits = difference(told.open, cells, told.last)
@@ -208,7 +233,7 @@ def _restored(cell: Cell, anchor: str) -> RestoreCell:
 def _mark_stale(told: _Told) -> tuple[Edit, ...]:
     """The marks of cells whose steps have become stale, or are so no more."""
     edits: list[Edit] = []
-    stale = told.run.stale
+    stale = told.stale
     for number, cells in told.steps.items():
         edits += _marks(told, number, tuple(marked(cell, number in stale) for cell in cells))
     return tuple(edits)
@@ -219,7 +244,7 @@ def _renewed(told: _Told, number: int) -> tuple[Edit, ...]:
     step = next((each for each in told.run.steps if each.number == number), None)
     if step is None or number not in told.steps:
         return ()
-    stale = number in told.run.stale
+    stale = number in told.stale
     return _marks(told, number, tuple(marked(c, stale) for c in step_cells(told.run.id, step)))
 
 
@@ -233,12 +258,16 @@ def _marks(told: _Told, number: int, now: tuple[Cell, ...]) -> tuple[Edit, ...]:
     )
 
 
-def _header(told: _Told) -> SetMetadata:
-    return SetMetadata(cell=told.agent, metadata=agent_metadata(told.run))
+def _header(told: _Told) -> tuple[Edit, ...]:
+    if told.replaced:
+        return ()
+    return (SetMetadata(cell=told.agent, metadata=agent_metadata(told.run)),)
 
 
-def _notebook(told: _Told) -> SetNotebookMetadata:
-    return SetNotebookMetadata(metadata=notebook_metadata([told.run]))
+def _notebook(told: _Told) -> tuple[Edit, ...]:
+    if told.replaced:
+        return ()
+    return (SetNotebookMetadata(metadata=notebook_metadata([told.run])),)
 
 
 def _unfinished(told: _Told, event: ReplyGrew | CodeProposed, status: str) -> tuple[Cell, ...]:

@@ -14,6 +14,7 @@ import { Sidebar } from './panel/sidebar';
 import { Stores } from './panel/stores';
 
 const ID = 'codeact-labextension:plugin';
+const AUTOSAVE = 'docmanager:toggle-autosave';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: ID,
@@ -29,7 +30,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const preferences = new Preferences(registry?.load(ID) ?? null);
-    const connections = new Connections(tracker, () => ({ ...preferences.options }));
+    const connections = new Connections(tracker, () => ({ ...preferences.options }), {
+      // without that command nobody can have turned it off
+      autosaves: () => !app.commands.hasCommand(AUTOSAVE) || app.commands.isToggled(AUTOSAVE),
+      look: path => app.serviceManager.contents.get(path, { content: false, hash: true }),
+      now: () => performance.now(),
+      sleep: milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
+    });
     const stores = new Stores(tracker, connections, preferences);
     const ask = (): void => void app.commands.execute(ASK);
     const sidebar = new Sidebar(connections, stores, sections(stores, preferences, ask));

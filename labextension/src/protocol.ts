@@ -161,6 +161,11 @@ export interface INotebook {
   metadata: JSONObject;
 }
 
+/** Save the notebook: a step, or the run, is done. */
+export interface ISave {
+  op: 'save';
+}
+
 export type Edit =
   | IInsert
   | ISource
@@ -171,7 +176,8 @@ export type Edit =
   | IFollow
   | IMetadata
   | IDelete
-  | INotebook;
+  | INotebook
+  | ISave;
 
 /** The message in a comm_msg's data. Throws ProtocolError. */
 export function parse(data: JSONValue): Message {
@@ -257,6 +263,8 @@ function edit(data: JSONObject): Edit {
       return { op, cell: text(data, 'cell') };
     case 'notebook':
       return { op, metadata: member(data, 'metadata') };
+    case 'save':
+      return { op };
     default:
       throw new ProtocolError(`op is ${JSON.stringify(op)}, which is not an edit`);
   }

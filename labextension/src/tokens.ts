@@ -6,6 +6,8 @@
 import type { JSONObject, JSONValue } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
+import type { IEditMessage, IEventMessage } from './protocol';
+
 /** The kernel spec this extension serves. */
 export const KERNEL = 'codeact';
 
@@ -37,6 +39,18 @@ export interface IFailed {
 }
 
 export type ConnectionState = IForeign | IConnecting | IConnected | IFailed;
+
+/** What a notebook's connection to its kernel is to those who draw what it says, as Connection is. */
+export interface IConnectionPort {
+  readonly state: ConnectionState;
+  readonly stateChanged: ISignal<IConnectionPort, ConnectionState>;
+  /** Emitted for each event and edit, in order. */
+  readonly received: ISignal<IConnectionPort, IEventMessage | IEditMessage>;
+  /** Emitted when what follows tells everything from the beginning. */
+  readonly opened: ISignal<IConnectionPort, void>;
+  /** Ask the kernel; the data of its reply. Rejects with a Problem. */
+  request(verb: string, fields?: JSONObject): Promise<JSONObject>;
+}
 
 /** One comm, as Kernel.IComm is. */
 export interface ICommPort {

@@ -1,8 +1,16 @@
-/** A kernel, a comm and a session that do what they are told, at the ports of src/tokens.ts. */
+/** A kernel, a comm, a session and a connection that do what they are told, at the ports of src/tokens.ts. */
 import type { JSONObject, JSONValue } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 
-import type { ICommPort, IKernelPort, ISessionPort } from '../src/tokens';
+import type { Edit, IEditMessage, IEventMessage } from '../src/protocol';
+import { Problem } from '../src/requests';
+import type {
+  ConnectionState,
+  ICommPort,
+  IConnectionPort,
+  IKernelPort,
+  ISessionPort
+} from '../src/tokens';
 
 export class FakeComm implements ICommPort {
   opened: JSONObject | null = null;
@@ -98,6 +106,61 @@ export class FakeSession implements ISessionPort {
     this.session = { kernel };
     this.kernelChanged.emit(null);
   }
+}
+
+export const CONNECTED: ConnectionState = {
+  status: 'connected',
+  version: '1',
+  grade: 'namespaces',
+  trusted: false,
+  notes: []
+};
+
+/** Answers requests by verb from `answers`; a string is a problem. `asked` are the requests. */
+export class FakeConnection implements IConnectionPort {
+  state: ConnectionState = CONNECTED;
+  readonly stateChanged: Signal<IConnectionPort, ConnectionState> = new Signal<
+    IConnectionPort,
+    ConnectionState
+  >(this);
+  readonly received: Signal<IConnectionPort, IEventMessage | IEditMessage> = new Signal<
+    IConnectionPort,
+    IEventMessage | IEditMessage
+  >(this);
+  readonly opened: Signal<IConnectionPort, void> = new Signal<IConnectionPort, void>(this);
+  readonly asked: JSONObject[] = [];
+
+  constructor(readonly answers: Record<string, JSONObject | string> = {}) {}
+
+  request(verb: string, fields: JSONObject = {}): Promise<JSONObject> {
+    this.asked.push({ do: verb, ...fields });
+    const answer = this.answers[verb] ?? {};
+    return typeof answer === 'string'
+      ? Promise.reject(new Problem(answer))
+      : Promise.resolve(answer);
+  }
+
+  tell(event: IEventMessage['event'], age = 0): void {
+    this.received.emit({ kind: 'event', seq: ++this._seq, age, event });
+  }
+
+  say(...edits: Edit[]): void {
+    for (const edit of edits) {
+      this.received.emit({ kind: 'edit', seq: ++this._seq, edit });
+    }
+  }
+
+  /** Drop the next message, as a server does that is flooded. */
+  lose(): void {
+    this._seq++;
+  }
+
+  become(state: ConnectionState): void {
+    this.state = state;
+    this.stateChanged.emit(state);
+  }
+
+  private _seq = 0;
 }
 
 /** Let everything that waits for a resolved promise go on. */

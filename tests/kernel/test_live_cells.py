@@ -330,6 +330,20 @@ async def test_deleting_the_cell_refuses_and_it_stays_away(asked: Page) -> None:
     assert ran(asked.front.box) == []
 
 
+async def test_a_cell_that_waits_and_is_deleted_does_not_run(asked: Page) -> None:
+    """ "Run All" sends an earlier run's steps behind the agent cell; what replaces them takes them away."""
+    mark = await asked.waiting()
+    old, own = (asked.execute(name, f"print({name!r})") for name in ("old", "own"))
+    assert await asked.answer("deleted", cells=["old"]) == ""
+    assert (await asked.front.reply(old))["content"]["status"] == "aborted"
+    cell = asked.of("insert")[-1]["cell"]
+    assert await asked.answer("approve_rest", cell=cell) == ""
+    asked.execute(cell, "print('one')", **mark)
+    assert text(await asked.shown(own)) == "print('own')\n"
+    sent = [p[2] for head, p in asked.front.box.sent if head.get("type") == "execute_request"]
+    assert not [content for content in sent if b"'old'" in content]
+
+
 async def test_the_rest_can_be_approved(asked: Page) -> None:
     """After that the next step is not asked about, and the page is told to run it."""
     mark = await asked.waiting()

@@ -15,6 +15,7 @@ from codeact_kernel.trace.edits import (
     FollowOutputs,
     InsertCell,
     RestoreCell,
+    SaveNotebook,
     SetMetadata,
     SetNotebookMetadata,
     SetOutputs,
@@ -171,12 +172,22 @@ def agent(name: str) -> dict[str, Any]:
         SetMetadata(cell="", metadata={"role": "agent"}),
         DeleteCell(cell="c"),
         SetNotebookMetadata(metadata={"version": 1, "runs": []}),
+        SaveNotebook(),
     ],
 )
 def test_every_edit_survives_json(edit: Edit) -> None:
     """to_json is what docs/panel.md says, from_json gives the same edit."""
     data = to_json(edit)
-    assert data["op"] in ("insert", "source", "outputs", "follow", "metadata", "delete", "notebook")
+    assert data["op"] in (
+        "insert",
+        "source",
+        "outputs",
+        "follow",
+        "metadata",
+        "delete",
+        "notebook",
+        "save",
+    )
     assert from_json(data) == edit
 
 
@@ -267,6 +278,57 @@ def test_steps_that_were_taken_back_are_marked_and_stay() -> None:
     forward = layout.edits(Rewound(run="r", rewind=Rewind(taken=2, kept=(1, 2), to="back")))
     marks = {e.cell: e.metadata.get("stale", False) for e in forward if isinstance(e, SetMetadata)}
     assert marks == {"c2": False, "a": False}
+
+
+def again(layout: Layout) -> None:
+    """Run r from cell a with step 1, continued from cell b with step 2; then cell a runs as s."""
+    for run, cell, number in (("r", "a", 1), ("r", "b", 2), ("s", "a", 1)):
+        layout.edits(RunStarted(id=run, task="t", model="m", cell=cell))
+        step = Step(number=number, cell=f"{run}{number}", replies=(), code="x")
+        layout.edits(StepFinished(run=run, step=step))
+        layout.edits(RunFinished(run=run, outcome=Outcome.STEP_LIMIT))
+
+
+def test_an_agent_cell_that_is_run_again_has_only_its_new_run() -> None:
+    """As outputs are: what the cell made before is not restored; what a continuation made stays, stale."""
+    layout = Layout()
+    again(layout)
+    restored = {e.cell: e for e in layout.restored() if isinstance(e, RestoreCell)}
+    assert list(restored) == ["b", "r2", "a", "s1"]
+    assert restored["r2"].metadata["stale"] is True
+    assert "stale" not in restored["s1"].metadata
+    assert restored["a"].metadata["run"]["id"] == "s"
+
+
+def test_the_header_of_a_replaced_run_is_not_written_again() -> None:
+    """Going back to a state of the run before leaves the agent cell to the run that is in the notebook."""
+    layout = Layout()
+    again(layout)
+    edits = layout.edits(Rewound(run="r", rewind=Rewind(taken=2, kept=(1,), to="there")))
+    assert not [edit for edit in edits if getattr(edit, "cell", "") == "a"]
+    assert not [edit for edit in edits if isinstance(edit, SetNotebookMetadata)]
+
+
+def test_a_cell_that_continues_another_run_has_only_that() -> None:
+    """The continuing cell is run again, too: what the run before made below it is not restored."""
+    layout = Layout()
+    again(layout)
+    layout.edits(RunStarted(id="s", task="", model="m", cell="b"))
+    cells = [e.cell for e in layout.restored() if isinstance(e, RestoreCell)]
+    assert cells == ["a", "b", "s1"]
+
+
+def test_a_cell_that_continues_twice_keeps_the_order_of_its_steps() -> None:
+    """Steps of the same cell stand below each other, the later ones last."""
+    layout = Layout()
+    begun(layout)
+    for number in (1, 2):
+        layout.edits(RunStarted(id="r", task="", model="m", cell="b"))
+        layout.edits(StepStarted(run="r", number=number + 1, cell=f"b{number}"))
+        step = Step(number=number + 1, cell=f"b{number}", replies=(), code="x")
+        edits = layout.edits(StepFinished(run="r", step=step))
+    assert isinstance(edits[0], InsertCell)
+    assert (edits[0].cell, edits[0].after) == ("b2", "b1")
 
 
 def test_a_notebook_that_missed_everything_is_restored() -> None:

@@ -131,12 +131,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A new, empty window, 1280 by 800."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(60_000)  # the first run imports litellm, on a machine with more to do
+    """A new, empty window."""
+    page = new_page(browser)
     yield page
-    context.close()
+    page.context.close()
+
+
+def new_page(browser: Browser) -> Page:
+    """A new, empty window that shares nothing with another, 1280 by 800."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.set_default_timeout(60_000)  # the first run imports litellm, on a machine with more to do
+    return page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

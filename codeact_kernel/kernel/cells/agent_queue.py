@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 
 from codeact_kernel.agent.loop import End
 from codeact_kernel.errors import CodeActError, SandboxError, UsageError
@@ -37,7 +38,7 @@ from codeact_kernel.kernel.panel.panel import Panel
 from codeact_kernel.kernel.relay.relay import Relay
 from codeact_kernel.kernel.relay.running import GRACE
 from codeact_kernel.kernel.run.agent_run import Runner
-from codeact_kernel.kernel.run.cell_requests import CellRequests
+from codeact_kernel.kernel.run.cell_requests import CellRequests, cell_id
 from codeact_kernel.kernel.run.views import display, fenced, say
 from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Outcome
@@ -155,6 +156,16 @@ class AgentQueue:
             self._stopping = True
             self._task.cancel()
         return True
+
+    def drop(self, cells: Sequence[str]) -> None:
+        """These cells are gone: of the waiting requests theirs are aborted.
+
+        "Run All" sends the steps of an earlier run behind the agent cell that replaces them.
+        """
+        gone = [message for message in self._waiting if cell_id(message) in cells]
+        self._waiting = deque(message for message in self._waiting if message not in gone)
+        for message in gone:
+            self._relay.abort(message)
 
     async def close(self) -> None:
         """The kernel ends: so does the run."""

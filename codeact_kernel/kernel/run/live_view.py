@@ -16,7 +16,7 @@ from codeact_kernel.kernel.run.stages import OwnRequests, Place, StepCell
 from codeact_kernel.kernel.run.turnstile import Turnstile, code_of
 from codeact_kernel.kernel.run.views import Summary
 from codeact_kernel.trace.edits import Edit, SetSource
-from codeact_kernel.trace.events import Event
+from codeact_kernel.trace.events import Event, RunFinished, StepFinished
 
 PATIENCE = 2.0
 
@@ -47,6 +47,8 @@ class LiveView:
         for edit in edits:
             self._projection.edit(edit, self._cell)
         self._summary.event(event)
+        if isinstance(event, StepFinished | RunFinished):
+            self._projection.save(self._agent.session)
 
     def propose(self, number: int, code: str, concerns: Sequence[str]) -> None:
         """The cell is there already."""

@@ -20,6 +20,7 @@ from codeact_kernel.trace.edits import (
     InsertCell,
     RestoreCell,
     RunCell,
+    SaveNotebook,
     SetMetadata,
     SetOutputs,
 )
@@ -65,12 +66,21 @@ class Projection:
         One that was silent when it was asked is asked again only where there is no other. `let_pass`
         gives the token for the cell, and is called only when somebody is there to bring it.
         """
-        comms = self._panel.running_cells()
-        if not comms:
-            return None
-        asked = max(reversed(comms), key=lambda comm: (not comm.silent, comm.session == session))
-        self._panel.edit(asked, RunCell(cell=cell, token=let_pass(cell)))
+        asked = self._best(session)
+        if asked is not None:
+            self._panel.edit(asked, RunCell(cell=cell, token=let_pass(cell)))
         return asked
+
+    def save(self, session: str) -> None:
+        """Have one front end save its notebook, best that of this session: two would be in each
+        other's way."""
+        asked = self._best(session)
+        if asked is not None:
+            self._panel.edit(asked, SaveNotebook())
+
+    def _best(self, session: str) -> Comm | None:
+        comms = reversed(self._panel.running_cells())
+        return max(comms, key=lambda comm: (not comm.silent, comm.session == session), default=None)
 
     def began(self, cell: str, feed: Feed, session: str) -> None:
         """The cell runs now; front ends of other sessions than this one are to look at it."""

@@ -12,7 +12,7 @@ import type { JSONObject, PartialJSONValue } from '@lumino/coreutils';
 import type { Edit, IInsert, INotebook, IRestore } from '../protocol';
 import { isObject, isRecord, KEY, runOf } from './metadata';
 
-/** Do one edit. What asks for the execution of a cell (`run`, `attach`, `follow`) changes nothing here. */
+/** Do one edit. What asks for something else (`run`, `attach`, `follow`, `save`) changes no cell. */
 export function apply(edit: Edit, notebook: ISharedNotebook): void {
   notebook.transact(() => {
     switch (edit.op) {
@@ -40,6 +40,7 @@ export function apply(edit: Edit, notebook: ISharedNotebook): void {
       case 'run':
       case 'attach':
       case 'follow':
+      case 'save':
         break;
     }
   }, false);

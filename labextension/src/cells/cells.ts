@@ -7,18 +7,25 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { DisposableSet } from '@lumino/disposable';
 
+import type { IConnectionPort } from '../tokens';
 import { find } from './apply';
 import { Executor } from './execution';
 import { Marks } from './marks';
 import { isObject, KEY } from './metadata';
 import { Projection } from './projection';
-import type { IKernelVoice } from './projection';
+import { Saver } from './saving';
+import type { ISurroundings } from './saving';
 
 /** Connect a notebook whose model is loaded to the kernel's voice. */
-export function connectCells(panel: NotebookPanel, voice: IKernelVoice): IDisposable {
+export function connectCells(
+  panel: NotebookPanel,
+  voice: IConnectionPort,
+  surroundings: ISurroundings
+): IDisposable {
   const notebook = panel.context.model.sharedModel;
   const executor = new Executor(panel);
-  const projection = new Projection(voice, notebook, executor);
+  const saver = new Saver(panel.context, surroundings);
+  const projection = new Projection(voice, notebook, executor, saver.save);
   const approval = {
     isLive: (id: string): boolean => projection.knows(id),
     run: (id: string): void => {

@@ -28,9 +28,9 @@ export class StepMark extends ReactWidget {
     this._cell = cell;
     this._approval = approval;
     this.addClass('codeact-Mark');
-    cell.model.metadataChanged.connect(this._onChanged, this);
-    cell.model.contentChanged.connect(this._onChanged, this);
-    this._onChanged();
+    cell.model.metadataChanged.connect(this.update, this);
+    cell.model.contentChanged.connect(this.update, this);
+    this.update();
   }
 
   /** The attempts this step repaired; null for none. */
@@ -50,9 +50,11 @@ export class StepMark extends ReactWidget {
       return null;
     }
     const isLive = this._approval.isLive(this._cell.model.id);
+    const isChanged =
+      step.ran !== '' && step.ran !== sha256(this._cell.model.sharedModel.getSource());
     return (
       <>
-        <Line step={step} isChanged={this._isChanged} isLive={isLive} fold={this._fold} />
+        <Line step={step} isChanged={isChanged} isLive={isLive} fold={this._fold} />
         {isLive && step.status === 'waiting' && (
           <ApprovalBar
             cell={this._cell.model.id}
@@ -69,28 +71,9 @@ export class StepMark extends ReactWidget {
     return stepOf(this._cell.model.sharedModel.getMetadata(KEY));
   }
 
-  private _onChanged(): void {
-    this.update();
-    void this._compare();
-  }
-
-  /** Whether the source is still the code that ran; where the browser cannot say it, it counts as such. */
-  private async _compare(): Promise<void> {
-    const ran = this._step?.ran ?? '';
-    const source = this._cell.model.sharedModel.getSource();
-    const now = ran ? await sha256(source) : null;
-    const isChanged = now !== null && now !== ran;
-    const isCurrent = !this.isDisposed && source === this._cell.model.sharedModel.getSource();
-    if (isCurrent && isChanged !== this._isChanged) {
-      this._isChanged = isChanged;
-      this.update();
-    }
-  }
-
   private readonly _cell: Cell;
   private readonly _approval: IApproval;
   private _fold: IFold | null = null;
-  private _isChanged = false;
 }
 
 function Line(props: {

@@ -15,9 +15,9 @@ import { folds } from './folds';
 import type { IFoldable } from './folds';
 import { StepMark } from './mark';
 import { KEY, roleOf, runOf, stepOf } from './metadata';
+import { MADE } from './removal';
 
 const RUN = 'codeact-Cell';
-const MADE = new Set(['thought', 'step', 'answer']);
 
 export class Marks implements IDisposable {
   constructor(panel: NotebookPanel, approval: IApproval) {

@@ -11,21 +11,23 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { Edit, IEditMessage, IEventMessage, IRestore } from '../protocol';
+import type { IConnectionPort } from '../tokens';
 import { apply, find, isRestored } from './apply';
 import type { IExecutor } from './execution';
-
-/** The connection to the kernel, as src/connection.ts has it. */
-export interface IKernelVoice {
-  readonly received: ISignal<IKernelVoice, IEventMessage | IEditMessage>;
-  readonly opened: ISignal<IKernelVoice, void>;
-  request(verb: string, fields?: JSONObject): Promise<JSONObject>;
-}
+import { replaceRun } from './replacement';
 
 export class Projection implements IDisposable {
-  constructor(voice: IKernelVoice, notebook: ISharedNotebook, executor: IExecutor) {
+  /** `save` saves the notebook's file, if that can be done without asking anybody. */
+  constructor(
+    voice: IConnectionPort,
+    notebook: ISharedNotebook,
+    executor: IExecutor,
+    save: () => void
+  ) {
     this._voice = voice;
     this._notebook = notebook;
     this._executor = executor;
+    this._save = save;
     voice.opened.connect(this._onOpened, this);
     voice.received.connect(this._onReceived, this);
     notebook.changed.connect(this._onChanged, this);
@@ -59,7 +61,7 @@ export class Projection implements IDisposable {
     this._changed.emit();
   }
 
-  private _onReceived(_: IKernelVoice, message: IEventMessage | IEditMessage): void {
+  private _onReceived(_: IConnectionPort, message: IEventMessage | IEditMessage): void {
     const missed = message.seq > this._seq + 1;
     this._seq = message.seq;
     if (missed) {
@@ -73,6 +75,12 @@ export class Projection implements IDisposable {
   private _apply(edit: Edit): void {
     if (edit.op === 'delete') {
       this._known.delete(edit.cell);
+    }
+    if (edit.op === 'metadata' || edit.op === 'restore') {
+      // known, so that the kernel is told that they go, and when Undo brings them back
+      replaceRun(this._notebook, edit.cell, edit.metadata).forEach((cell, id) => {
+        this._known.set(id, cell);
+      });
     }
     const looks = edit.op === 'restore' && this._wantsLook(edit);
     apply(edit, this._notebook);
@@ -97,6 +105,9 @@ export class Projection implements IDisposable {
       case 'attach':
         this._know(edit.cell);
         this._look(edit.cell, true);
+        break;
+      case 'save':
+        this._save();
         break;
       case 'source':
       case 'outputs':
@@ -198,9 +209,10 @@ export class Projection implements IDisposable {
     });
   }
 
-  private readonly _voice: IKernelVoice;
+  private readonly _voice: IConnectionPort;
   private readonly _notebook: ISharedNotebook;
   private readonly _executor: IExecutor;
+  private readonly _save: () => void;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _known = new Map<string, ISharedCell | null>();
   private readonly _running = new Set<string>();

@@ -12,20 +12,11 @@ import type { ISignal } from '@lumino/signaling';
 import { ProtocolError } from '../fields';
 import type { IEditMessage, IEventMessage } from '../protocol';
 import { Problem } from '../requests';
-import type { ConnectionState } from '../tokens';
+import type { ConnectionState, IConnectionPort } from '../tokens';
 import * as answers from './answers';
 import { readEvent } from './events';
 import { initial, reduce } from './state';
 import type { Action, Answer, IPanelState, IParts } from './state';
-
-/** What the store needs of the notebook's connection to its kernel. */
-export interface IConnectionPort {
-  readonly state: ConnectionState;
-  readonly stateChanged: ISignal<IConnectionPort, ConnectionState>;
-  readonly received: ISignal<IConnectionPort, IEventMessage | IEditMessage>;
-  readonly opened: ISignal<IConnectionPort, void>;
-  request(verb: string, fields?: JSONObject): Promise<JSONObject>;
-}
 
 type Part = keyof IParts;
 

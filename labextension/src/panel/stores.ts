@@ -1,41 +1,43 @@
 /**
  * The store of each open notebook, and the one of the notebook in front.
  *
- * Rule: a store lives as long as its notebook panel; nobody keeps a list.
+ * Rule: a store lives as long as its notebook.
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { KernelMessage } from '@jupyterlab/services';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import type { Connection } from '../connection';
 import type { Connections } from '../connections';
+import { PerNotebook } from '../notebooks';
 import type { Preferences } from './preferences';
 import { Store } from './store';
 
 export class Stores {
+  /** `connections` are there before, so that each notebook has its own already. */
   constructor(tracker: INotebookTracker, connections: Connections, preferences: Preferences) {
-    this._tracker = tracker;
-    this._connections = connections;
     this._preferences = preferences;
-    tracker.forEach(panel => {
-      this._add(panel);
+    this._stores = new PerNotebook(tracker, panel => {
+      const connection = connections.of(panel);
+      if (!connection) {
+        throw new Error('a notebook without a connection');
+      }
+      return this._store(panel, connection);
     });
-    tracker.widgetAdded.connect((_, panel) => {
-      this._add(panel);
-    });
-    tracker.currentChanged.connect(() => {
+    this._stores.currentChanged.connect(() => {
       this._changed.emit();
     });
   }
 
   /** The notebook in front; null: none is open. */
   get panel(): NotebookPanel | null {
-    return this._tracker.currentWidget;
+    return this._stores.panel;
   }
 
   /** Its store. */
   get current(): Store | null {
-    return (this.panel && this._stores.get(this.panel)) ?? null;
+    return this._stores.current;
   }
 
   /** Emitted when `current` may be another, or has another kernel. */
@@ -43,18 +45,13 @@ export class Stores {
     return this._changed;
   }
 
-  private _add(panel: NotebookPanel): void {
-    const connection = this._connections.of(panel);
-    if (!connection) {
-      return;
-    }
+  private _store(panel: NotebookPanel, connection: Connection): Store {
     const store = new Store(connection);
     const override = (): void => {
       if (store.state.connection.status === 'connected') {
         void store.override(this._preferences.options);
       }
     };
-    this._stores.set(panel, store);
     connection.stateChanged.connect(() => {
       this._changed.emit();
       if (Object.keys(this._preferences.options).length) {
@@ -69,15 +66,12 @@ export class Stores {
     });
     panel.disposed.connect(() => {
       this._preferences.changed.disconnect(override);
-      store.dispose();
     });
-    this._changed.emit();
+    return store;
   }
 
-  private readonly _tracker: INotebookTracker;
-  private readonly _connections: Connections;
   private readonly _preferences: Preferences;
-  private readonly _stores = new WeakMap<NotebookPanel, Store>();
+  private readonly _stores: PerNotebook<Store>;
   private readonly _changed = new Signal<this, void>(this);
 }
 

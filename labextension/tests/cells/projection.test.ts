@@ -2,39 +2,12 @@
 import { YNotebook } from '@jupyter/ydoc';
 import type { ISharedCell } from '@jupyter/ydoc';
 import type { JSONObject } from '@lumino/coreutils';
-import { Signal } from '@lumino/signaling';
 import { describe, expect, it } from 'vitest';
 
 import type { IExecutor } from '../../src/cells/execution';
 import { Projection } from '../../src/cells/projection';
-import type { IKernelVoice } from '../../src/cells/projection';
-import type { Edit, IEditMessage, IEventMessage } from '../../src/protocol';
-import { settle } from '../fakes';
-
-class FakeVoice implements IKernelVoice {
-  readonly received: Signal<IKernelVoice, IEventMessage | IEditMessage> = new Signal<
-    IKernelVoice,
-    IEventMessage | IEditMessage
-  >(this);
-  readonly opened: Signal<IKernelVoice, void> = new Signal<IKernelVoice, void>(this);
-  readonly asked: JSONObject[] = [];
-  private _seq = 0;
-
-  request(verb: string, fields: JSONObject = {}): Promise<JSONObject> {
-    this.asked.push({ do: verb, ...fields });
-    return Promise.resolve({});
-  }
-
-  say(...edits: Edit[]): void {
-    for (const edit of edits) {
-      this.received.emit({ kind: 'edit', seq: ++this._seq, edit });
-    }
-  }
-
-  lose(): void {
-    this._seq++;
-  }
-}
+import type { Edit } from '../../src/protocol';
+import { FakeConnection, settle } from '../fakes';
 
 class FakeExecutor implements IExecutor {
   readonly executed: { id: string; codeact: JSONObject; cell: ISharedCell }[] = [];
@@ -75,12 +48,14 @@ function begin() {
     { cell_type: 'code', id: 'agent', source: '%%agent' },
     { cell_type: 'code', id: 'mine', source: '1' }
   ]);
-  const voice = new FakeVoice();
+  notebook.clearUndoHistory();
+  const voice = new FakeConnection();
   const executor = new FakeExecutor();
-  const projection = new Projection(voice, notebook, executor);
+  const saved: string[] = [];
+  const projection = new Projection(voice, notebook, executor, () => saved.push('saved'));
   const ran = () => executor.executed.map(({ id, codeact }) => [id, codeact]);
   const place = (id: string) => notebook.cells.findIndex(cell => cell.getId() === id);
-  return { notebook, voice, executor, projection, ran, place };
+  return { notebook, voice, executor, projection, ran, place, saved };
 }
 
 describe('Projection', () => {
@@ -156,6 +131,28 @@ describe('Projection', () => {
     expect(projection.knows('s1')).toBe(true);
     voice.opened.emit();
     expect(projection.knows('s1')).toBe(false);
+  });
+
+  it('takes away what an earlier run of the agent cell made, and tells the kernel', async () => {
+    const { notebook, voice, place } = begin();
+    const header = (id: string): Edit => ({
+      op: 'metadata',
+      cell: 'agent',
+      metadata: { role: 'agent', run: { id, cell: 'agent' } }
+    });
+    voice.say(header('r1'), INSERT, DONE, header('r2'));
+    expect(place('s1')).toBe(-1);
+    await settle();
+    expect(voice.asked).toEqual([{ do: 'deleted', cells: ['s1'] }]);
+    notebook.undo();
+    await settle();
+    expect(voice.asked[1]).toEqual({ do: 'returned', cells: ['s1'] });
+  });
+
+  it('saves when the kernel says that something is done', () => {
+    const { voice, saved } = begin();
+    voice.say(INSERT, DONE, { op: 'save' });
+    expect(saved).toEqual(['saved']);
   });
 
   it('does nothing any more once it is disposed', async () => {

@@ -1,14 +1,9 @@
-/** Events of a run as the kernel sends them, and a connection that a test plays. */
+/** Events of a run as the kernel sends them. */
 import type { JSONObject } from '@lumino/coreutils';
-import { Signal } from '@lumino/signaling';
 
 import { readEvent } from '../../src/panel/events';
 import { fold } from '../../src/panel/run';
 import type { IRun } from '../../src/panel/run';
-import type { IConnectionPort } from '../../src/panel/store';
-import type { IEditMessage, IEventMessage } from '../../src/protocol';
-import { Problem } from '../../src/requests';
-import type { ConnectionState } from '../../src/tokens';
 
 type Fields = JSONObject & { type: string };
 
@@ -86,46 +81,4 @@ export function runOf(...events: Fields[]): IRun {
     throw new Error('no run began');
   }
   return run;
-}
-
-export const CONNECTED: ConnectionState = {
-  status: 'connected',
-  version: '1',
-  grade: 'namespaces',
-  trusted: false,
-  notes: []
-};
-
-/** Answers requests by verb from `answers`; a string is a problem. `asked` are the requests. */
-export class FakeConnection implements IConnectionPort {
-  state: ConnectionState = CONNECTED;
-  readonly stateChanged: Signal<IConnectionPort, ConnectionState> = new Signal<
-    IConnectionPort,
-    ConnectionState
-  >(this);
-  readonly received: Signal<IConnectionPort, IEventMessage | IEditMessage> = new Signal<
-    IConnectionPort,
-    IEventMessage | IEditMessage
-  >(this);
-  readonly opened: Signal<IConnectionPort, void> = new Signal<IConnectionPort, void>(this);
-  readonly asked: JSONObject[] = [];
-
-  constructor(readonly answers: Record<string, JSONObject | string> = {}) {}
-
-  request(verb: string, fields: JSONObject = {}): Promise<JSONObject> {
-    this.asked.push({ do: verb, ...fields });
-    const answer = this.answers[verb] ?? {};
-    return typeof answer === 'string'
-      ? Promise.reject(new Problem(answer))
-      : Promise.resolve(answer);
-  }
-
-  tell(event: Fields, age = 0): void {
-    this.received.emit({ kind: 'event', seq: 1, age, event });
-  }
-
-  become(state: ConnectionState): void {
-    this.state = state;
-    this.stateChanged.emit(state);
-  }
 }

@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest';
 
 import * as answers from '../../src/panel/answers';
 import { Store } from '../../src/panel/store';
-import { settle } from '../fakes';
-import { begun, CONNECTED, ended, FakeConnection, finished, STARTED } from './examples';
+import { CONNECTED, FakeConnection, settle } from '../fakes';
+import { begun, ended, finished, STARTED } from './examples';
 
 const FOLDER = fileURLToPath(new URL('../../../tests/contract/', import.meta.url));
 

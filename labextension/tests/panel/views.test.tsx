@@ -13,7 +13,8 @@ import { chosen, SettingsView } from '../../src/panel/sections/settings';
 import { isEditable, typed, typeFor, VariablesView } from '../../src/panel/sections/variables';
 import { initial } from '../../src/panel/state';
 import type { IPanelState } from '../../src/panel/state';
-import { begun, CONNECTED, ended, finished, runOf, STARTED } from './examples';
+import { CONNECTED } from '../fakes';
+import { begun, ended, finished, runOf, STARTED } from './examples';
 
 const NOTHING = (): void => undefined;
 const RUN_ACTIONS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codeact_kernel.errors import UsageError
@@ -20,8 +20,12 @@ _REASON = 10_000
 _CELLS = 10_000
 
 
-def verbs(projection: Projection, turnstile: Turnstile) -> Mapping[str, Verb]:
-    """Refuse a step, approve the rest, and keep the kernel's picture of the notebook true."""
+def verbs(
+    projection: Projection, turnstile: Turnstile, drop: Callable[[Sequence[str]], None]
+) -> Mapping[str, Verb]:
+    """Refuse a step, approve the rest, and keep the kernel's picture of the notebook true. `drop`
+    gives up what these cells wait for.
+    """
 
     async def reject(comm: Comm, cell: str, reason: str) -> dict[str, Any]:
         if not turnstile.refuse(cell, reason.strip() or REFUSED):
@@ -36,6 +40,7 @@ def verbs(projection: Projection, turnstile: Turnstile) -> Mapping[str, Verb]:
 
     async def deleted(comm: Comm, cells: tuple[str, ...]) -> dict[str, Any]:
         projection.deleted(cells)
+        drop(cells)
         if turnstile.asked in cells:
             turnstile.refuse(turnstile.asked, DELETED)
         return {}
