@@ -24,7 +24,8 @@ from tests.scripted_server import USUAL
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "codeact_kernel" / "kernelspec" / "kernel.json"
-SECONDS = 30.0
+SECONDS = 60.0
+"""After which nothing comes any more, on a busy machine either."""
 
 
 @pytest.fixture(scope="session", autouse=True)

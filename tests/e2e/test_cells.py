@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from tests.e2e.conftest import SECONDS, Session
 
 
@@ -127,15 +125,13 @@ def test_displays_are_updated_and_cleared(kernel: Session) -> None:
 
 def test_kernel_info_does_not_wait_for_a_cell(kernel: Session) -> None:
     """kernel_info is answered while a cell runs, and the client is left with status busy."""
-    msg_id = kernel.client.execute("import time; time.sleep(1)")
+    msg_id = kernel.client.execute("import time\nwhile True: time.sleep(0.05)")
     kernel.until(msg_id, lambda m: m["msg_type"] == "execute_input")
-    began = time.monotonic()
     info = kernel.client.kernel_info()
     assert kernel.reply(info)["status"] == "ok"
-    assert time.monotonic() - began < 0.8
-    states = kernel.until(msg_id, lambda m: m["content"].get("execution_state") == "busy")
-    assert states
-    kernel.wait(msg_id)
+    kernel.until(msg_id, lambda m: m["content"].get("execution_state") == "busy")
+    kernel.interrupt()
+    assert kernel.wait(msg_id).error["ename"] == "KeyboardInterrupt"
 
 
 def test_what_is_not_supported_gets_an_answer(kernel: Session) -> None:
