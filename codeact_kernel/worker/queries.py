@@ -7,7 +7,7 @@ from typing import Any
 
 from codeact_kernel.worker.look import look
 from codeact_kernel.worker.put_back import put_back
-from codeact_kernel.worker.surroundings import describe, surroundings, values
+from codeact_kernel.worker.surroundings import describe, marks, surroundings, values
 
 _SIMPLE = (int, float, str, bool)
 """Values that a person may change by hand; exactly these types."""
@@ -18,6 +18,8 @@ def answer(shell: Any, name: str, arguments: dict[str, Any]) -> Any:
     match name:
         case "surroundings":
             return surroundings(shell.user_ns, shell.user_ns_hidden)
+        case "marks":
+            return marks(shell.user_ns, shell.user_ns_hidden)
         case "values":
             return values(shell.user_ns, list(arguments["names"]))
         case "keep":

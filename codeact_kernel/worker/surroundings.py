@@ -21,13 +21,14 @@ from builtins import (  # noqa: UP029  bound here, so that a cell cannot replace
     str,
     type,
 )
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from codeact_kernel.worker.marks import mark
 from codeact_kernel.worker.preview import FRAMES, SEQUENCES, clip, package, preview, type_name
 
+T = TypeVar("T")
 VARIABLES = 200
 FUNCTIONS = 50
 NAMES = 5_000
@@ -40,24 +41,33 @@ _BUILTIN_NAMES = tuple(sorted(vars(builtins)))
 
 def surroundings(namespace: dict[str, Any], hidden: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to the query of this name."""
-    bound = [
-        (name, value)
-        for name, value in list(namespace.items())
-        if type(name) is str and name[:1] != "_" and not (name in hidden and hidden[name] is value)
-    ]
+    bound = _bound(namespace, hidden)
     return {
-        "variables": _variables(bound),
+        "variables": _of_variables(bound, describe),
         "functions": _functions(bound, namespace),
         "names": _names(namespace),
     }
 
 
-def _variables(bound: list[tuple[str, Any]]) -> dict[str, dict[str, str]]:
+def marks(namespace: dict[str, Any], hidden: Mapping[str, Any]) -> dict[str, str]:
+    """The answer to the query of this name: of each variable in `surroundings` the mark alone."""
+    return _of_variables(_bound(namespace, hidden), mark)
+
+
+def _bound(namespace: dict[str, Any], hidden: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        (name, value)
+        for name, value in list(namespace.items())
+        if type(name) is str and name[:1] != "_" and not (name in hidden and hidden[name] is value)
+    ]
+
+
+def _of_variables(bound: list[tuple[str, Any]], tell: Callable[[Any], T]) -> dict[str, T]:
     values = [(name, value) for name, value in bound if type(value) not in _SKIPPED]
     found = {}
     for name, value in values[-VARIABLES:]:
         try:
-            found[name] = describe(value)
+            found[name] = tell(value)
         except Exception:  # noqa: BLE001, S112  a value that cannot be read is not told of
             continue
     return found

@@ -171,6 +171,12 @@ def test_names_are_all_that_is_bound(worker: Worker) -> None:
     assert set(variables(worker, "Out = 5; exit = 6")) == {"mine", "Out", "exit"}
 
 
+def test_marks_are_those_of_the_variables(worker: Worker) -> None:
+    """The query for marks alone gives what surroundings would."""
+    told = variables(worker, "a = [1, 2]; b = {'k': a}; c = object(); _hidden = 1")
+    assert worker.query("marks") == {name: facts["mark"] for name, facts in told.items()}
+
+
 def test_values_and_keep(worker: Worker) -> None:
     """values gives texts of what there is; keep binds a text."""
     worker.run("import pandas as pd\ns = 'as it is'; n = 5; df = pd.DataFrame({'a': [1]})")

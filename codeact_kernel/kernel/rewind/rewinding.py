@@ -28,7 +28,6 @@ from codeact_kernel.kernel.rewind import branches, obstacles
 from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, Progress, State, changed
 from codeact_kernel.kernel.rewind.checkpoints import Checkpoints, Present
 from codeact_kernel.kernel.rewind.file_past import FilePast
-from codeact_kernel.kernel.run.surroundings import surroundings_of
 from codeact_kernel.trace.events import Event, Rewound
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.text import some
@@ -194,8 +193,8 @@ class Rewinding:
             return None, str(error)
 
     async def _look(self) -> Mapping[str, str]:
-        around = surroundings_of(await self._link.query("surroundings", {}))
-        return {each: variable.mark for each, variable in around.variables.items()}
+        marks = await self._link.query("marks", {})
+        return {} if not isinstance(marks, dict) else {name: str(marks[name]) for name in marks}
 
     def _keep_files(self, number: int) -> None:
         """What is staged now. Slow."""
