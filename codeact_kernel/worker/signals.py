@@ -49,13 +49,15 @@ class Interrupts:
 
     Between requests it is blocked, not ignored: one that comes after a request was taken and before
     its handler runs is still meant for it. One that came earlier is forgotten; if it was meant for
-    a request on its way, the supervisor's `interrupt` frame, which is behind that one, says so.
+    a request on its way, the supervisor's `interrupt` frame, which is behind that one, says so. The
+    frame and the signal are one interrupt: who was ended by the frame has used up the signal.
     """
 
     def __init__(self) -> None:
         self._handling: set[str] = set()
         self._waiting: set[str] = set()
         self._hit: set[str] = set()
+        self._used_up = False
 
     def settle(self) -> None:
         """Start in the state between requests."""
@@ -82,11 +84,14 @@ class Interrupts:
         self._waiting.discard(name)
         if not self._handling:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._used_up:
+                self._drop()
+        self._used_up = name in self._hit
         self._handling.add(name)
-        _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
-        if name in self._hit:
+        if self._used_up:
             self._hit.clear()
             raise KeyboardInterrupt
+        _signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
     def off(self, name: str) -> None:
         """A handler has ended; an interrupt that comes in this moment is too late for it.
@@ -105,5 +110,9 @@ class Interrupts:
     def forget(self) -> None:
         """A request arrives: what was sent before it was not meant for it."""
         if not self._handling:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # drops one that waits
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget a signal that waits."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
