@@ -7,12 +7,10 @@ before: for a moment it was there. What was there when the run began is the user
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-log = logging.getLogger(__name__)
 NAMES = frozenset((
     ".git", ".hg", ".svn", ".jj", ".gitmodules", ".gitattributes", ".gitconfig", ".husky", ".pre-commit-config.yaml",
     ".env", ".envrc", ".direnvrc", ".autoenv", ".autoenv.zsh", ".mise.toml", ".rvmrc",
@@ -76,7 +74,6 @@ class Unasked:
         try:
             os.rename(name, new, src_dir_fd=at, dst_dir_fd=at)
         except OSError as error:
-            log.warning("%r, which code has made, cannot be renamed: %s", path, error)
             self._renamed.append(f"{_shown(name)} (it could not be renamed: {error.strerror})")
         else:
             self._renamed.append(f"{_shown(name)} is now {_shown(new)}")
@@ -99,7 +96,9 @@ class Unasked:
             try:
                 yield from _below(top)
             except OSError as error:
-                log.warning("%s cannot be looked through: %s", top, error)
+                self._renamed.append(
+                    f"{_shown(top)} (it cannot be looked through: {error.strerror})"
+                )
 
 
 def _below(top: str) -> Iterator[tuple[int, str, str]]:

@@ -23,6 +23,13 @@ from codeact_kernel.sandbox.workspace import Workspace
 Grant = tuple[str, str]
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_SYS = (
+    "devices/system/cpu/online", "devices/system/cpu/possible", "devices/system/cpu/present",
+    "fs/cgroup/cpu.max", "fs/cgroup/memory.max", "fs/cgroup/cpuset.cpus.effective",
+    "fs/cgroup/cpu/cpu.cfs_quota_us", "fs/cgroup/cpu/cpu.cfs_period_us", "fs/cgroup/cpu/cpu.shares",
+    "fs/cgroup/memory/memory.limit_in_bytes", "fs/cgroup/cpuset/cpuset.cpus",
+)  # fmt: skip
+"""How much of the machine there is. Programs see that they are there, and fail when they cannot read them."""
 _FRESH = "worker/fresh"
 """What a Python that code starts finds first: locks of multiprocessing, without /dev/shm."""
 _PROC = ("self", "cpuinfo", "meminfo", "stat", "version", "filesystems", "loadavg", "sys/vm")
@@ -104,6 +111,8 @@ def _environment(plan: Plan) -> Iterator[Grant]:
             yield os.path.realpath(path), "read"
     for name in _PROC:
         yield f"/proc/{name}", "read"
+    for name in _SYS:
+        yield os.path.realpath(f"/sys/{name}"), "read"
     for name in _DEVICES:
         yield f"/dev/{name}", "device"
     if plan.fonts:
