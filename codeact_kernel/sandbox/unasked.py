@@ -49,6 +49,7 @@ class Unasked:
         self._known: frozenset[str] | None = None
         """What is the user's; None while no code but theirs has run."""
         self._renamed: list[str] = []
+        self._unseen: list[str] = []
 
     def run_begins(self) -> None:
         """From here on what appears is the agent's."""
@@ -81,13 +82,20 @@ class Unasked:
     def told(self) -> str:
         """A sentence about what was renamed since it was asked for last; "" for nothing."""
         renamed, self._renamed = self._renamed, []
-        if not renamed:
-            return ""
+        unseen, self._unseen = dict.fromkeys(self._unseen), []
         more = f" and {len(renamed) - _SHOWN:,} more" if len(renamed) > _SHOWN else ""
-        return (
-            f"Code has made files that would later run or be read unasked, which were renamed: "
-            f"{', '.join(renamed[:_SHOWN])}{more}. Look into them before you rename them back."
-        )
+        sentences = []
+        if renamed:
+            sentences.append(
+                "Code has made files that would later run or be read unasked, which were renamed: "
+                f"{', '.join(renamed[:_SHOWN])}{more}. Look into them before you rename them back."
+            )
+        if unseen:
+            sentences.append(
+                "Whether code has made files that would later run unasked could not be seen in "
+                f"{', '.join(unseen)}."
+            )
+        return " ".join(sentences)
 
     def _found(self) -> Iterator[tuple[int, str, str]]:
         """(descriptor of its folder, name, path) of each such name, outer folders first."""
@@ -96,9 +104,7 @@ class Unasked:
             try:
                 yield from _below(top)
             except OSError as error:
-                self._renamed.append(
-                    f"{_shown(top)} (it cannot be looked through: {error.strerror})"
-                )
+                self._unseen.append(f"{_shown(top)} ({error.strerror})")
 
 
 def _below(top: str) -> Iterator[tuple[int, str, str]]:
