@@ -52,6 +52,7 @@ MACHINE = (
     "/etc/services",
     "/etc/terminfo",
     "/var/cache/fontconfig",
+    "/var/cache/man",
 )
 """What programs read of the machine, and fail or complain without."""
 _STORES = ("/nix/store", "/gnu/store")
