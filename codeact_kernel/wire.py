@@ -24,6 +24,8 @@ MAX_PARTS = 1024
 
 _SIZE = struct.Struct("!I")
 _COUNT = struct.Struct("!H")
+_SMALL = 4096
+"""Bytes that are sooner copied than sent as a piece of their own."""
 
 Bytes = bytes | bytearray | memoryview
 T = TypeVar("T")
@@ -49,23 +51,24 @@ def encode(head: dict[str, Any], parts: Sequence[Bytes] = ()) -> list[Bytes]:
 
     Raises BadFrame when it is over a limit, so that the sender hears of it and not the receiver.
     """
-    first = json.dumps(head, separators=(",", ":")).encode()
-    sizes = [len(first), *(memoryview(part).nbytes for part in parts)]
-    size = _COUNT.size + _SIZE.size * len(sizes) + sum(sizes)
-    if len(first) > MAX_HEAD or len(sizes) > MAX_PARTS or size > MAX_FRAME:
+    first = _ENCODER.encode(head).encode()
+    sizes = [len(first), *[memoryview(part).nbytes for part in parts]]
+    count = len(sizes)
+    size = _COUNT.size + _SIZE.size * count + sum(sizes)
+    if len(first) > MAX_HEAD or count > MAX_PARTS or size > MAX_FRAME:
         raise BadFrame(
-            f"a frame of {size} bytes in {len(sizes)} parts, head {len(first)}, is over the limits"
+            f"a frame of {size} bytes in {count} parts, head {len(first)}, is over the limits"
         )
-    prefix = b"".join(
-        (_SIZE.pack(size), _COUNT.pack(len(sizes)), *(_SIZE.pack(n) for n in sizes), first)
-    )
-    small: list[Bytes] = [prefix]
-    for part in parts:
-        if memoryview(part).nbytes < 4096 and isinstance(small[-1], bytes):
-            small[-1] = small[-1] + bytes(part)
+    prefix = struct.pack(f"!IH{count}I", size, count, *sizes) + first
+    if size < _SMALL:
+        return [b"".join((prefix, *parts))]
+    pieces: list[Bytes] = [prefix]
+    for part, length in zip(parts, sizes[1:], strict=True):
+        if length < _SMALL and isinstance(pieces[-1], bytes):
+            pieces[-1] = pieces[-1] + bytes(part)
         else:
-            small.append(part)
-    return small
+            pieces.append(part)
+    return pieces
 
 
 class Decoder:
@@ -150,9 +153,14 @@ def _head(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_HEAD:
         raise BadFrame(f"a frame's head has {len(data)} bytes")
     try:
-        head = json.loads(data.decode(), parse_constant=_no_constant)
+        head = _DECODER.decode(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise BadFrame("a frame's head is not JSON") from error
     if not isinstance(head, dict) or not isinstance(head.get("t"), str):
         raise BadFrame("a frame's head is not an object with a type")
     return head
+
+
+# Made once: json.dumps and json.loads with options make one for each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
