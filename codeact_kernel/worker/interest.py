@@ -6,21 +6,31 @@ one that is opened gets its number.
 
 from __future__ import annotations
 
+import select
 import selectors
 from collections.abc import Mapping
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_MASKS = {
+    0: 0,
+    READ: select.EPOLLIN,
+    WRITE: select.EPOLLOUT,
+    READ | WRITE: select.EPOLLIN | select.EPOLLOUT,
+}
 
 
 class Interest:
     """Says who is ready. `want` is called before each `wait`."""
 
     def __init__(self) -> None:
-        self._selector = selectors.EpollSelector()
+        self._epoll = select.epoll()
         self._events: dict[int, int] = {}
+        self._wanted: Mapping[int, int] = {}
 
     def want(self, wanted: Mapping[int, int]) -> None:
         """Listen for exactly these from now on: {descriptor: READ | WRITE}; 0 is nothing."""
+        if wanted == self._wanted:
+            return
         for fd in [fd for fd in self._events if not wanted.get(fd)]:
             self.forget(fd)
         for fd, events in wanted.items():
@@ -28,16 +38,23 @@ class Interest:
             if events == before:
                 continue
             if before:
-                self._selector.modify(fd, events)
+                self._epoll.modify(fd, _MASKS[events])
             else:
-                self._selector.register(fd, events)
+                self._epoll.register(fd, _MASKS[events])
             self._events[fd] = events
+        self._wanted = wanted
 
     def forget(self, fd: int) -> None:
         """It is about to be closed."""
+        self._wanted = {}
         if self._events.pop(fd, 0):
-            self._selector.unregister(fd)
+            self._epoll.unregister(fd)
 
     def wait(self, seconds: float | None) -> dict[int, int]:
-        """Those that are ready, and for what."""
-        return {key.fd: mask for key, mask in self._selector.select(seconds)}
+        """Those that are ready, and for what. One that has hung up is ready for whatever is wanted."""
+        found = self._epoll.poll(-1 if seconds is None else seconds)
+        return {
+            fd: (READ if events & ~select.EPOLLOUT else 0)
+            | (WRITE if events & ~select.EPOLLIN else 0)
+            for fd, events in found
+        }

@@ -89,7 +89,7 @@ class Live:
     def wanted(self, hear: bool) -> dict[int, int]:
         """What epoll should say of whom. `hear`: whether there is room for what it says."""
         ends = self._ends
-        if time.monotonic() >= self._rests_until:
+        if self._rests_until and time.monotonic() >= self._rests_until:
             self._rests_until = 0.0
         text = READ if hear and not self._rests_until else 0
         wanted = {
@@ -99,7 +99,9 @@ class Live:
         }
         if self.pidfd is not None:
             wanted[self.pidfd] = READ
-        return {fd: events for fd, events in wanted.items() if fd not in self._closed}
+        for fd in self._closed:
+            del wanted[fd]
+        return wanted
 
     @property
     def deadline(self) -> float | None:

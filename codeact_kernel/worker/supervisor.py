@@ -41,6 +41,8 @@ POLITE, PATIENT = 1.0, 3.0
 _READ = 256 * 1024
 _RESERVED = frozenset({"selftest", "died", "lost"})
 _INNER = frozenset({"mark", "parent", "fork", "leave"})
+_FOLLOWED = frozenset({"execute_input", "execute_result"})
+"""What a kernel publishes just before it says something else; when its code takes longer, not much later."""
 
 
 class Supervisor:
@@ -102,22 +104,22 @@ class Supervisor:
 
     def _wanted(self) -> dict[int, int]:
         """What we want to hear now: the two bounds of the module's docstring."""
-        return {
-            self._signals: READ,
-            self._outer_fd: (READ if self._live.waiting < DEEP else 0)
-            | (WRITE if self._outer.size else 0),
-            **self._live.wanted(self._outer.size < HIGH),
-            **self._checkpoints.wanted(),
-            self._asking.fd: READ if self._outer.size < HIGH else 0,
-        }
+        room = self._outer.size < HIGH
+        wanted = self._live.wanted(room)
+        wanted[self._signals] = READ
+        wanted[self._asking.fd] = READ if room else 0
+        wanted[self._outer_fd] = (READ if self._live.waiting < DEEP else 0) | (
+            WRITE if self._outer.due else 0
+        )
+        wanted.update(self._checkpoints.wanted())
+        return wanted
 
     def _timeout(self) -> float | None:
         if self._shutdown_at is not None:
             return 0.05
-        deadlines = (self._checkpoints.deadline, self._asking.deadline)
-        waits = [at + 0.01 for at in deadlines if at is not None]
-        if self._live.deadline is not None:
-            waits.append(self._live.deadline)
+        late = (self._checkpoints.deadline, self._asking.deadline)
+        waits = [at + 0.01 for at in late if at is not None]
+        waits += [at for at in (self._live.deadline, self._outer.deadline) if at is not None]
         return max(0.0, min(waits) - time.monotonic()) if waits else None
 
     # -- outer → kernel ---------------------------------------------------------------------
@@ -178,7 +180,7 @@ class Supervisor:
         elif kind in ("forked", "leaves"):
             self._checkpoints.word_of_kernel(head)
         elif kind not in _RESERVED:
-            self._outer.push([raw])
+            self._outer.push([raw], followed=head.get("type") in _FOLLOWED)
             if kind == "reply":
                 self._asking.answered(head.get("parent"))
 
@@ -198,8 +200,10 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         """Nothing is left of what the code of a kernel that was replaced had started."""
+        if not self._orphaned or self._abandoned:
+            return
         parked = self._checkpoints.pids
-        if self._orphaned and not self._abandoned and parked is not None:
+        if parked is not None:
             self._orphaned = False
             process.end_orphans(self._live.pid, parked)
 
@@ -237,6 +241,7 @@ class Supervisor:
         self._live.last_words()
         if self._shutdown_at is None:
             self._outer.push(encode({"t": "died", "status": self._status}))
+        self._outer.deadline = None
         with contextlib.suppress(OSError):
             os.set_blocking(self._outer_fd, True)
             self._outer.flush()
