@@ -160,19 +160,30 @@ class WireKernel(IPythonKernel):
         loops.wake_on_signals(self._loop)  # a cell may have taken it away
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **how: Any) -> None:
-        """As ipykernel's, which does not say that a comm message beside a cell is done."""
-        await super().dispatch_shell(msg, *args, **how)
-        if how.get("concurrent"):
-            self._publish_status("idle", "shell", parent=msg[1])
+        """As ipykernel's, which does not say that a comm message beside a cell is done.
+
+        What is said before code of a cell can run, and after it has run, is sent in one piece.
+        """
+        self.link.cork()
+        try:
+            await super().dispatch_shell(msg, *args, **how)
+            if how.get("concurrent"):
+                self._publish_status("idle", "shell", parent=msg[1])
+        finally:
+            self.link.uncork()
 
     def post_handler_hook(self) -> None:
         """ipykernel's would touch SIGINT; see `replies.answered`."""
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
+        self.link.uncork()
         self.debugger.before_cell()
-        content = await super().do_execute(code, silent, *args, **kwargs)
+        shell: Any = self.shell
+        with shell.transforming_once():
+            content = await super().do_execute(code, silent, *args, **kwargs)
         if not self.link.mine:  # a fork made by the cell fell through to its end
             os._exit(0 if content.get("status") == "ok" else 1)
+        self.link.cork()
         return content
 
     @contextmanager

@@ -6,6 +6,8 @@ Rules:
   signal handler) leaves its frame in a queue that the sender empties.
 - A frame follows all output that descriptors 1 and 2 took before it: the sender waits until the
   supervisor has drained their pipes.
+- Each piece that is sent wakes two processes. Frames that are known to follow each other at once,
+  with no code of a cell between them, go out as one: `cork`, `uncork`.
 - Only the process that opened the link may use it. A fork of it sends nothing.
 """
 
@@ -49,6 +51,8 @@ class Link:
         self._lock = threading.Lock()
         self._sender = 0
         self._queue: deque[list[Bytes]] = deque()
+        self._corked_by = 0
+        self._held: list[Bytes] = []
 
     def open(self, sock: socket.socket, pipes: Sequence[int]) -> None:
         """Connect in this process. `pipes`: private copies of descriptors 1 and 2."""
@@ -62,6 +66,7 @@ class Link:
         self._pid = os.getpid()
         self._hurry_until = 0.0
         self._queue.clear()
+        self._corked_by, self._held = 0, []
         self.inbound.reset()
 
     def let_go(self) -> None:
@@ -84,10 +89,27 @@ class Link:
         me = threading.get_ident()
         if self._sender == me:
             self._queue.append(pieces)
-            return True
-        self._drain_pipes()
-        undisturbed(lambda: self._send(me, pieces))
+        elif self._corked_by == me:
+            self._held += pieces
+        else:
+            self._drain_pipes()
+            undisturbed(lambda: self._send(me, pieces))
         return True
+
+    def cork(self) -> None:
+        """From here on what this thread sends waits for `uncork`. For moments in which nothing waits."""
+        self._corked_by = threading.get_ident()
+
+    def uncork(self) -> None:
+        """Send what waits. When it is broken off nothing is lost: it goes on waiting."""
+        if self._held and self._pid == os.getpid():
+            self._drain_pipes()
+            undisturbed(self._send_held)
+        self._corked_by = 0
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        self._send(threading.get_ident(), held)
 
     def _send(self, me: int, pieces: list[Bytes]) -> None:
         with self._lock:

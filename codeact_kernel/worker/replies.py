@@ -25,6 +25,8 @@ def answered(kernel: WireKernel, handler: Handler) -> Handler:
         name = parent["msg_id"]
         reason = ("NotSupported", "This kernel does not support the request.")
         kernel.intake.read()
+        if parent["msg_type"] != "execute_request":  # that one says more before its code runs
+            kernel.link.uncork()
         try:
             try:
                 kernel.interrupts.on(name)

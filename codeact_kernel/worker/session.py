@@ -39,11 +39,14 @@ class Channel:
         return f"<Channel {self.name}>"
 
 
+# Made once: json.dumps with options makes one for each call.
+_ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
+
+
 def dump(value: object) -> bytes:
     """JSON as bytes; what JSON cannot say (NaN) or no file can hold (lone surrogates) is written out."""
     try:
-        text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False)
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except ValueError:
         return json.dumps(_clean(json_clean(value)), default=json_default).encode()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,6 +42,7 @@ class WireShell(ZMQInteractiveShell):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.run_cell_async = _known(self.run_cell_async)  # type: ignore[method-assign]
         if not _has_terminals():
             self.system = self.system_raw  # type: ignore[method-assign]
 
@@ -71,6 +75,37 @@ class WireShell(ZMQInteractiveShell):
         super().init_magics()
         self.register_magics(AgentMagics, EnvironmentMagics)
 
+    @contextmanager
+    def transforming_once(self) -> Iterator[None]:
+        """ipykernel has a cell transformed to look at it and once more to run it: once is enough.
+
+        When it fails nothing is kept, so that the traceback that is shown has no frame of ours.
+        """
+        transform: Callable[[str], str] = self.transform_cell
+        current = transform
+
+        def go_on_with(how: Callable[[str], str]) -> None:
+            nonlocal current
+            if self.transform_cell == current:  # else code has put one of its own there
+                self.transform_cell = current = how  # type: ignore[method-assign]
+
+        def first(raw_cell: str) -> str:
+            go_on_with(transform)
+            transformed = transform(raw_cell)
+
+            def second(again: str) -> str:
+                go_on_with(transform)
+                return transformed if again is raw_cell else transform(again)
+
+            go_on_with(second)
+            return transformed
+
+        go_on_with(first)
+        try:
+            yield
+        finally:
+            go_on_with(transform)
+
     def var_expand(self, cmd: str, depth: int = 0, *args: Any, **kwargs: Any) -> str:
         """As IPython's. Every `!command` comes through here with its final text."""
         text: str = super().var_expand(cmd, depth + 1, *args, **kwargs)
@@ -80,6 +115,16 @@ class WireShell(ZMQInteractiveShell):
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, traceback = super()._get_exc_info(exc_tuple)
         return kind, value, _without_ours(traceback)
+
+
+def _known(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, with a signature that is at hand: ipykernel asks for it with every cell."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)
+
+    call.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+    return call
 
 
 # Libraries know a notebook by this name (rich, plotly, many others), and people configure it:

@@ -83,7 +83,7 @@ class Interrupts:
         """
         self._waiting.discard(name)
         if not self._handling:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _signal.signal(signal.SIGINT, signal.default_int_handler)
             if self._used_up:
                 self._drop()
         self._used_up = name in self._hit
@@ -114,5 +114,5 @@ class Interrupts:
 
     def _drop(self) -> None:
         """Forget a signal that waits."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.signal(signal.SIGINT, _signal.SIG_IGN)
+        _signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -51,6 +51,40 @@ def test_syntax_error_is_a_reply(shared: Worker) -> None:
     assert ran.reply["ename"] == "SyntaxError"
 
 
+def test_a_cell_is_transformed_once(shared: Worker) -> None:
+    """A transformer of the user's sees a cell once, and its own lines in the traceback when it fails."""
+    shared.run(
+        "seen = []\n"
+        "def note(lines):\n"
+        "    seen.append(lines)\n"
+        "    if 'fail' in lines[0]:\n"
+        "        raise OSError('from the transformer')\n"
+        "    return lines\n"
+        "get_ipython().input_transformers_post.append(note);"
+    )
+    assert shared.run("len(seen)").result == "1"
+    assert shared.run("import asyncio; await asyncio.sleep(0)\nlen(seen)").result == "2"
+    ran = shared.run("'fail'")
+    assert ran.reply["ename"] == "OSError"
+    text = "".join(_plain(line) for line in ran.reply["traceback"])
+    assert "raise OSError('from the transformer')" in text
+    assert "shell.py" not in text
+    shared.run("get_ipython().input_transformers_post.remove(note); del seen, note")
+
+
+def test_a_transform_put_there_by_a_cell_stays(shared: Worker) -> None:
+    """Whoever replaces transform_cell, in a plain cell or in one that awaits, finds it replaced."""
+    for first in ("", "import asyncio; await asyncio.sleep(0)\n"):
+        shared.run(
+            f"{first}shell = get_ipython(); own = shell.transform_cell\n"
+            "shell.transform_cell = lambda cell: '40 + 2' if cell == '1' else own(cell)"
+        )
+        assert shared.run("1").result == "42"
+        shared.run("shell.transform_cell = own")
+        assert shared.run("1").result == "1"
+    shared.run("del shell, own")
+
+
 def test_user_expressions_and_silent(shared: Worker) -> None:
     """user_expressions are evaluated; silent code shows nothing and does not count."""
     count = shared.run("a = 20").reply["execution_count"]
