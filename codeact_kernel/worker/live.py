@@ -216,7 +216,9 @@ class Live:
         if text:
             name = "stdout" if fd == self._ends.stdout else "stderr"
             head = {"t": "stream", "name": name, "parent": self._parent}
-            self._outer.push(encode(head, [text.encode()]))
+            # `print` is two writes, and the second one may be read later than the first.
+            followed = not text.endswith("\n")
+            self._outer.push(encode(head, [text.encode()]), followed=followed)
 
     def _end_text(self) -> None:
         """Half a character at the end of a request's output is not the next one's."""
