@@ -26,7 +26,7 @@ HEADERS = {name: to_json({"msg_id": name, "session": "s"}) for name in (CELL, ST
 
 
 class Connection:
-    """Stands in for kernel.connection.Connection: keeps what is sent, and looks at it."""
+    """Stands in for kernel.channels.connection.Connection: keeps what is sent, and looks at it."""
 
     def __init__(self) -> None:
         self.replies = 0

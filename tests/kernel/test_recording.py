@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codeact_kernel.kernel.channels.messages import to_json
-from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.kernel.run.recording import BYTES, OUTPUTS, Cap, Recording
 
 

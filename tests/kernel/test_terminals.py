@@ -7,7 +7,7 @@ from typing import Any
 
 from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.inline.text import TextView
-from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.kernel.run.approvals import Ask
 from codeact_kernel.kernel.run.recording import OUTPUTS
 from codeact_kernel.kernel.run.stages import AgentOutput, OwnRequests

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import UsageError
-from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.sandbox.staging import diff
 from codeact_kernel.sandbox.staging.layer import Change
 from codeact_kernel.sandbox.staging.staging import Outcome, Staging, TooMuch
@@ -130,9 +130,8 @@ class Files:
         try:
             with self._lock:
                 return _notices(self._staging.put(changes))
-        except OSError as error:
-            log.warning("what is staged cannot be put in place: %s", error)
-            return [f"What this cell wrote stays staged: {error.strerror}."]
+        except Exception as error:  # noqa: BLE001 -- the cell's reply waits for this
+            return [_stays_staged(error)]
 
     def step_over(self, since: float | None = None) -> None:
         """A step of the agent has ended."""
@@ -246,9 +245,8 @@ class Files:
         except TooMuch as error:
             where = self._staging.area.upper
             return [], [f"{error}, so nothing of it is put in place; it lies in {where}."]
-        except OSError as error:
-            log.warning("what is staged cannot be looked at: %s", error)
-            return [], [f"What this cell wrote stays staged: {error.strerror}."]
+        except Exception as error:  # noqa: BLE001 -- the cell's reply waits for this
+            return [], [_stays_staged(error)]
 
     def _quietly(self, act: Callable[[], None]) -> None:
         try:
@@ -256,6 +254,16 @@ class Files:
                 act()
         except (TooMuch, OSError) as error:
             log.warning("the staging area cannot be looked after: %s", error)
+
+
+def _stays_staged(error: Exception) -> str:
+    log.warning("what a cell wrote cannot be put in place", exc_info=error)
+    if isinstance(error, OSError):
+        return f"What this cell wrote stays staged: {error.strerror}."
+    return (
+        "What this cell wrote stays staged because of a mistake in this kernel "
+        f"({type(error).__name__}). Please report it with the kernel's log; %agent files lists it."
+    )
 
 
 def _notices(outcome: Outcome) -> list[str]:

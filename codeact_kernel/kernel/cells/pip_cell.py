@@ -74,6 +74,8 @@ class SatisfiedCell:
 
 def read(code: str) -> PipCell | WrongCell | None:
     """What the cell asks of pip; None when it is not such a cell. Never raises."""
+    if "%pip" not in code:
+        return None
     lines = [
         line.strip()
         for line in code.replace("\\\n", " ").split("\n")

@@ -1,7 +1,7 @@
 """The visual debugger outside: one client request after the other, each answered, whatever happens inside.
 
 Rules:
-- pydevd runs inside and is hostile data (dap_questions.py says what counts). No path or text that
+- pydevd runs inside and is hostile data (questions.py says what counts). No path or text that
   comes from there is opened or evaluated here.
 - Breakpoints hold for agents' steps as for cells. While code stands at one its clock stands still,
   as for `input()`; running.py bounds that.

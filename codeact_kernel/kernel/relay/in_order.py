@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,12 @@ class InOrder:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def do(self, act: Callable[[], None]) -> None:
+    def do(self, act: Callable[..., None], *values: object) -> None:
         """Now, or when what came before it is done."""
         if self._idle.is_set():
-            act()
+            act(*values)
         else:
-            self._waiting.append(act)
+            self._waiting.append(partial(act, *values))
 
     def work(self, work: Callable[[], _Made], then: Callable[[_Made], None]) -> None:
         """Do `work` in a thread, and `then` with what it made before anything that comes later."""

@@ -24,7 +24,8 @@ from codeact_kernel.kernel.display.firewall import Cleaned, Firewall, note
 from codeact_kernel.kernel.relay import declined
 from codeact_kernel.kernel.relay.bounded_log import BoundedLog
 from codeact_kernel.kernel.relay.in_order import InOrder
-from codeact_kernel.kernel.relay.requests import CallRefused, Request, Requests, Said
+from codeact_kernel.kernel.relay.requests import CallRefused, Request, Requests
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.wire import Frame
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ _REFERS = frozenset(
     ("comm_open", "comm_msg", "display_data", "update_display_data", "execute_result")
 )
 """What can show a widget, or tie itself to one."""
+_STATUS = {
+    state: Said("status", to_json({"execution_state": state}), {"execution_state": state})
+    for state in ("busy", "idle")
+}
 _MAX_PROMPT = 10_000
 _TOLD = 1000
 _STREAMS = ("stdout", "stderr")
@@ -190,10 +195,9 @@ class Inward:
         state = as_object(frame.parts[1]).get("execution_state")
         if self._is_late(frame, request):
             return
-        if request is None or state not in ("busy", "idle"):
+        if request is None or state not in _STATUS:
             raise BadMessage("a status of nobody")
-        value = {"execution_state": state}
-        said = Said("status", to_json(value), value)
+        said = _STATUS[state]
         if state == "busy":
             request.publish(said)
         elif request.answered:

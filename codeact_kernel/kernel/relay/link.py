@@ -30,6 +30,8 @@ _TRIES = 3
 _YOUNG = 5.0
 """Seconds after which a sandbox that has been ready counts as one that works."""
 _LONGEST_WAIT = 10.0
+_OWN = frozenset({"selftest", "ready", "answer", "lost", "died", "log"})
+"""Types of frames that are not the relay's."""
 
 
 class Box(Protocol):
@@ -149,7 +151,9 @@ class Link:
         if box is not self._box:
             return
         kind = frame.head["t"]
-        if kind == "ready":
+        if kind not in _OWN:
+            self.on_frame(frame)
+        elif kind == "ready":
             cells = frame.head.get("cells")
             self.cells = cells[:4096] if isinstance(cells, str) else ""
             self._ready()
@@ -163,8 +167,6 @@ class Link:
         elif kind == "log":
             text = str(frame.parts[0][:2000], "utf-8", "replace") if frame.parts else ""
             self._inside.say("inside: %r", text)
-        elif kind != "selftest":
-            self.on_frame(frame)
 
     def _ready(self) -> None:
         if self.state is not State.STARTING:
@@ -295,6 +297,7 @@ class Link:
         self._box = None
         self._stop_waiting()
         box.kill()
+        self._inside.close_count()
         was_ready = self.state is State.READY
         self._fail_queries(SandboxDied(str(ended)))
         if self.state is State.CLOSED:
@@ -342,6 +345,7 @@ class Link:
         finally:
             self._box = None
             box.kill()
+            self._inside.close_count()
 
 
 async def _at_once() -> None:

@@ -13,7 +13,8 @@ from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.kernel.channels.messages import Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.relay.in_order import InOrder
-from codeact_kernel.kernel.relay.requests import FrontRequest, Said
+from codeact_kernel.kernel.relay.requests import FrontRequest
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.sandbox.staging.layer import Change
 from codeact_kernel.sandbox.staging.staging import now
 
@@ -31,15 +32,17 @@ class OwnCell(FrontRequest):
         self,
         message: Incoming,
         publisher: Publisher,
-        allow_stdin: bool,
         files: Files,
         order: InOrder,
-        warning: Callable[[], str] = str,
+        *,
+        allow_stdin: bool,
+        silent: bool,
+        warning: Callable[[], str],
     ) -> None:
         super().__init__(message, publisher, allow_stdin)
         self._files = files
         self._order = order
-        self._silent = message.read_content().get("silent") is True
+        self._silent = silent
         self._warning = warning
         self._since: float | None = None
 
@@ -67,6 +70,18 @@ class OwnCell(FrontRequest):
     def _keep(self, then: Callable[[], None]) -> None:
         """Put in place what the cell wrote, then go on."""
         changes, lines = self._files.own_cell_over(self._since)
+
+        def done(told: list[str]) -> None:
+            if said := [*lines, *told]:
+                self.stream("stderr", "\n".join(said) + "\n")
+            then()
+
+        if sum(change.entry.size for change in changes) > _AT_ONCE or len(changes) > _FEW:
+            self._put_beside(changes, done)
+        else:
+            done(self._files.put(changes) if changes else [])
+
+    def _put_beside(self, changes: Sequence[Change], then: Callable[[list[str]], None]) -> None:
         soon = asyncio.get_running_loop().call_later(
             _SOON,
             self.stream,
@@ -76,21 +91,9 @@ class OwnCell(FrontRequest):
 
         def done(told: list[str]) -> None:
             soon.cancel()
-            if said := [*lines, *told]:
-                self.stream("stderr", "\n".join(said) + "\n")
-            then()
+            then(told)
 
-        _put(self._files, self._order, changes, done)
-
-
-def _put(
-    files: Files, order: InOrder, changes: Sequence[Change], then: Callable[[list[str]], None]
-) -> None:
-    """Put in place what the user's own code wrote, then go on with what there is to tell."""
-    if sum(change.entry.size for change in changes) > _AT_ONCE or len(changes) > _FEW:
-        order.work(lambda: files.put(changes), then)
-    else:
-        then(files.put(changes) if changes else [])
+        self._order.work(lambda: self._files.put(changes), done)
 
 
 def _much(changes: Sequence[Change]) -> str:

@@ -16,6 +16,7 @@ from codeact_kernel.errors import SandboxRefused
 from codeact_kernel.kernel.cells.files import Files
 from codeact_kernel.kernel.channels import information
 from codeact_kernel.kernel.channels.messages import (
+    EMPTY,
     BadMessage,
     Bytes,
     Incoming,
@@ -32,7 +33,14 @@ from codeact_kernel.kernel.relay.isolation import Isolation
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.own_cell import OwnCell
 from codeact_kernel.kernel.relay.questions import Questions
-from codeact_kernel.kernel.relay.requests import FrontRequest, Request, Requests, abort, fail
+from codeact_kernel.kernel.relay.requests import (
+    COMMS,
+    FrontRequest,
+    Request,
+    Requests,
+    abort,
+    fail,
+)
 from codeact_kernel.kernel.relay.running import LOST, Running
 from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import BadFrame, Frame
@@ -43,14 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _OURS_INSIDE = b'"codeact"'
 _UNTOLD = "{what} after the last cell; all variables were lost, and this cell runs in a fresh sandbox. {remedy}"
-_KINDS = frozenset(
-    {
-        *declined.KINDS,
-        "comm_open",
-        "comm_msg",
-        "comm_close",
-    }
-)
+_KINDS = declined.KINDS | COMMS
 
 
 class Agent(Protocol):
@@ -112,7 +113,7 @@ class Relay:
         link.on_end = self._sandbox_ends
         link.on_ready = self.sandbox_ready
         link.on_woken = self.debugger.woken
-        link.on_refused = lambda sentence: self.order.do(partial(self.sandbox_refused, sentence))
+        link.on_refused = lambda sentence: self.order.do(self.sandbox_refused, sentence)
         link.heard = self.order.empty
         self._here: dict[str, Callable[[Incoming], None]] = {
             "kernel_info_request": self._kernel_info,
@@ -127,7 +128,7 @@ class Relay:
         return self.agent.owns_comm(comm_id)
 
     def _from_inside(self, frame: Frame) -> None:
-        self.order.do(partial(self._hear, frame))
+        self.order.do(self._hear, frame)
 
     def _hear(self, frame: Frame) -> None:
         if frame.head["t"] != "ask":
@@ -159,17 +160,28 @@ class Relay:
         if self.agent.takes(message):
             return
         if message.type == "execute_request":
-            if not any(r.type == message.type for r in self.requests.pending.values()):
-                self.files.before_own_cell()
-            asks = self.allows_stdin(message)
-            cell = OwnCell(message, self.publisher, asks, self.files, self.order, self._before_cell)
-            self.forward(cell, message)
+            self._take_cell(message)
         elif message.type in _KINDS:
             self.forward(FrontRequest(message, self.publisher, False), message)
         elif message.type.endswith("_request"):
             fail(self.publisher, message, "NotSupported", f"{message.type} is not supported here.")
         else:
             log.warning("dropped a %.60r", message.type)
+
+    def _take_cell(self, message: Incoming) -> None:
+        content = message.read_content()
+        if self.requests.first_cell is None:
+            self.files.before_own_cell()
+        cell = OwnCell(
+            message,
+            self.publisher,
+            self.files,
+            self.order,
+            allow_stdin=content.get("allow_stdin") is True,
+            silent=content.get("silent") is True,
+            warning=self._before_cell,
+        )
+        self._pass_on(cell, message)
 
     def allows_stdin(self, message: Incoming) -> bool:
         """Whether this client answers questions. Raises BadMessage."""
@@ -182,7 +194,11 @@ class Relay:
         """
         if message.type.endswith("_request"):
             message.read_content()
-        message.read_metadata()
+        self._pass_on(request, message)
+
+    def _pass_on(self, request: Request, message: Incoming) -> None:
+        if message.metadata != EMPTY:
+            message.read_metadata()
         if request.type == "execute_request" and request.seconds is None:
             request.seconds = self._cell_seconds
         metadata = message.metadata
@@ -317,7 +333,7 @@ class Relay:
     def _sandbox_ends(self, ended: Ended) -> None:
         """Whoever waits now is answered, once all that was said before has been heard."""
         waiting = list(self.requests.pending.values())
-        self.order.do(partial(self.sandbox_ended, ended, waiting))
+        self.order.do(self.sandbox_ended, ended, waiting)
 
     def sandbox_ended(self, ended: Ended, waiting: Sequence[Request]) -> None:
         """The sandbox is gone: those who wait for it are answered at once."""
@@ -328,8 +344,8 @@ class Relay:
         self.inward.dropped.close_count()
         if not self._bury(f"{what}. {LOST} {ended.remedy}".rstrip(), waiting):
             self._untold = _UNTOLD.format(what=what, remedy=ended.remedy).rstrip()
-        self.order.do(lambda: self.publisher.status("restarting"))
-        self.order.do(lambda: self.publisher.status("starting"))
+        self.order.do(self.publisher.status, "restarting")
+        self.order.do(self.publisher.status, "starting")
 
     def sandbox_refused(self, sentence: str) -> None:
         """There is no sandbox and there will be none."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from codeact_kernel.kernel.channels.messages import EMPTY, Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
-from codeact_kernel.kernel.relay.said import Said as Said
+from codeact_kernel.kernel.relay.said import Said
 
 _RECENT = 1000
-_COMMS = ("comm_open", "comm_msg", "comm_close")
+COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 
 
 class CallRefused(Exception):
@@ -142,7 +142,7 @@ class Requests:
         self.pending[request.id] = request
         if request.type == "execute_request":
             self._cells[request.id] = request
-        elif request.type in _COMMS:
+        elif request.type in COMMS:
             self._comms[request.id] = request
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from codeact_kernel.kernel.channels.messages import Incoming, to_json
 from codeact_kernel.kernel.channels.publisher import Publisher
-from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.kernel.run.recording import BYTES, OUTPUTS
 from codeact_kernel.trace.text import printed
 

@@ -17,8 +17,9 @@ from codeact_kernel.errors import SandboxDied, SandboxError
 from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.relay import Relay
-from codeact_kernel.kernel.relay.requests import CallRefused, Request, Said
+from codeact_kernel.kernel.relay.requests import CallRefused, Request
 from codeact_kernel.kernel.relay.running import GRACE
+from codeact_kernel.kernel.relay.said import Said
 from codeact_kernel.kernel.run.recording import Cap, Recording
 from codeact_kernel.kernel.run.stages import Place, Stage
 from codeact_kernel.kernel.run.surroundings import surroundings_of

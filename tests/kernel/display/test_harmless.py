@@ -16,7 +16,7 @@ from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.display import bundles, html, svg
 from codeact_kernel.kernel.display.firewall import Firewall, note
 from codeact_kernel.kernel.display.widgets import foreign_code
-from codeact_kernel.kernel.relay.requests import Said
+from codeact_kernel.kernel.relay.said import Said
 
 PNG = base64.b64encode(b"\x89PNG" + bytes(100)).decode()
 
