@@ -18,7 +18,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from codeact_kernel.sandbox.policy import Policy
 
@@ -252,6 +251,7 @@ def _write_if_there(path: str, text: str) -> None:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        with open(path) as file:
+            return file.read()
     except OSError:
         return ""

@@ -173,11 +173,13 @@ class Sandbox:
         if self._ended.done():
             raise SandboxDied(str(self._ended.result()))
         self._watch.stir()
-        pieces = [memoryview(piece).cast("B") for piece in encode(head, parts)]
         idle = not self._unsent
-        self._unsent.extend(piece for piece in pieces if piece.nbytes)
+        for piece in encode(head, parts):
+            view = memoryview(piece).cast("B")
+            if view.nbytes:
+                self._unsent.append(view)
         if idle:
-            self._writable()
+            self._write()
 
     def kill(self) -> None:
         """End it at once, with everything in it. Idempotent."""
@@ -232,6 +234,11 @@ class Sandbox:
                 self._on_frame(frame)
 
     def _writable(self) -> None:
+        self._write()
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
+
+    def _write(self) -> None:
         unsent = self._unsent
         try:
             while unsent:
@@ -243,7 +250,6 @@ class Sandbox:
         except OSError:
             # The reading side will tell; what was said last may still be on its way to us.
             unsent.clear()
-        self._loop.remove_writer(self._socket)
 
     def _drop_sent(self, count: int) -> None:
         unsent = self._unsent

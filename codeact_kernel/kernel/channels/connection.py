@@ -33,6 +33,8 @@ from codeact_kernel.kernel.channels.outlet import Outlet, limit, put
 log = logging.getLogger(__name__)
 _CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
 _AT_ONCE = 64
+_SOON = 0.02
+"""Seconds until a subscription is answered whose signal was swallowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +109,12 @@ class Connection:
             self._look_again(channel)
 
     def _look_again(self, channel: str) -> None:
-        if channel not in self._looking and self._loop is not None:
-            self._looking.add(channel)
+        if channel in self._looking or self._loop is None:
+            return
+        self._looking.add(channel)
+        if channel == "iopub":  # only subscriptions come there, and much is sent
+            self._loop.call_later(_SOON, self._drain, channel)
+        else:
             self._loop.call_soon(self._drain, channel)
 
     def _drain(self, channel: str) -> None:
