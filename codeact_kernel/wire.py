@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 MAX_FRAME = 256 * 1024 * 1024
 MAX_HEAD = 64 * 1024
@@ -26,9 +27,13 @@ _SIZE = struct.Struct("!I")
 _COUNT = struct.Struct("!H")
 _SMALL = 4096
 """Bytes that are sooner copied than sent as a piece of their own."""
+_LARGE = 1024 * 1024
 
 Bytes = bytes | bytearray | memoryview
-T = TypeVar("T")
+Raw = bytes | bytearray
+"""A whole frame as it came."""
+Part = Bytes | tuple[Bytes, ...]
+"""What is sent as one part of a frame; it may lie in pieces."""
 
 
 class BadFrame(ValueError):
@@ -39,36 +44,49 @@ class Frame(NamedTuple):
     """One message. `head` holds "t" and small fields; `parts` the bytes that go with it."""
 
     head: dict[str, Any]
-    parts: tuple[bytes, ...] = ()
+    parts: tuple[Raw, ...] = ()
 
     @property
     def type(self) -> str:
         return str(self.head["t"])
 
 
-def encode(head: dict[str, Any], parts: Sequence[Bytes] = ()) -> list[Bytes]:
-    """The frame as pieces to send in this order. Large parts are not copied.
+def encode(head: dict[str, Any], parts: Sequence[Part] = ()) -> list[Bytes]:
+    """The frame as pieces to send in this order. What is large is not copied.
 
     Raises BadFrame when it is over a limit, so that the sender hears of it and not the receiver.
     """
     first = _ENCODER.encode(head).encode()
-    sizes = [len(first), *[memoryview(part).nbytes for part in parts]]
+    sizes = [len(first), *map(_size, parts)]
     count = len(sizes)
     size = _COUNT.size + _SIZE.size * count + sum(sizes)
     if len(first) > MAX_HEAD or count > MAX_PARTS or size > MAX_FRAME:
         raise BadFrame(
             f"a frame of {size} bytes in {count} parts, head {len(first)}, is over the limits"
         )
-    prefix = struct.pack(f"!IH{count}I", size, count, *sizes) + first
-    if size < _SMALL:
-        return [b"".join((prefix, *parts))]
-    pieces: list[Bytes] = [prefix]
-    for part, length in zip(parts, sizes[1:], strict=True):
-        if length < _SMALL and isinstance(pieces[-1], bytes):
-            pieces[-1] = pieces[-1] + bytes(part)
-        else:
-            pieces.append(part)
-    return pieces
+    pieces: list[Bytes] = [struct.pack(f"!IH{count}I", size, count, *sizes) + first]
+    for part in parts:
+        pieces += part if isinstance(part, tuple) else (part,)
+    return [b"".join(pieces)] if size < _SMALL else _joined(pieces)
+
+
+def _size(part: Part) -> int:
+    return sum(map(_size, part)) if isinstance(part, tuple) else memoryview(part).nbytes
+
+
+def _joined(pieces: Iterable[Bytes]) -> list[Bytes]:
+    """The same with small neighbours as one."""
+    joined: list[Bytes] = []
+    small: list[Bytes] = []
+    for piece in pieces:
+        if memoryview(piece).nbytes < _SMALL:
+            small.append(piece)
+            continue
+        if small:
+            joined.append(b"".join(small))
+            small = []
+        joined.append(piece)
+    return [*joined, b"".join(small)] if small else joined
 
 
 class Decoder:
@@ -80,33 +98,59 @@ class Decoder:
         self._buffer = bytearray()
         self._limit = max_frame
 
-    def feed(self, data: Bytes) -> Iterable[Frame]:
-        """The frames that `data` completes, decoded. Raises BadFrame."""
-        return self._take(data, decode)
+    def feed(self, data: Bytes) -> list[Frame]:
+        """The frames that `data` completes, decoded. Raises BadFrame.
 
-    def split(self, data: Bytes) -> list[bytes]:
-        """The frames that `data` completes, as raw bytes (for a relay). Raises BadFrame."""
-        return self._take(data, bytes)
-
-    def _take(self, data: Bytes, make: Callable[[memoryview], T]) -> list[T]:
-        """Each frame is seen where it lies: a large one is copied once, by who makes something of it."""
-        buffer = self._buffer
-        buffer += data
-        frames: list[T] = []
+        The last part of a large one is not copied: it keeps the memory in which it was collected.
+        """
+        self._buffer += data
+        frames: list[Frame] = []
         start = 0
-        while len(buffer) - start >= _SIZE.size:
-            (size,) = _SIZE.unpack_from(buffer, start)
-            if not _COUNT.size + _SIZE.size <= size <= self._limit:
-                raise BadFrame(f"a frame says it has {size} bytes")
-            end = start + _SIZE.size + size
-            if len(buffer) < end:
-                break
-            with memoryview(buffer) as view, view[start:end] as raw:
-                frames.append(make(raw))
-            start = end
+        while end := self._end_of_frame(start):
+            if start == 0 and end > _LARGE:
+                frames.append(_decode_in_place(self._take(end)))
+            else:
+                with memoryview(self._buffer) as view, view[start:end] as raw:
+                    frames.append(decode(raw))
+                start = end
         if start:
-            del buffer[:start]
+            del self._buffer[:start]
         return frames
+
+    def split(self, data: Bytes) -> list[Raw]:
+        """The frames that `data` completes, as they are (for a relay). Raises BadFrame.
+
+        A large one is not copied, as in `feed`.
+        """
+        self._buffer += data
+        frames: list[Raw] = []
+        start = 0
+        while end := self._end_of_frame(start):
+            if start == 0 and end > _LARGE:
+                frames.append(self._take(end))
+            else:
+                frames.append(bytes(self._buffer[start:end]))
+                start = end
+        if start:
+            del self._buffer[:start]
+        return frames
+
+    def _take(self, end: int) -> bytearray:
+        """What was collected up to there, to keep."""
+        taken, self._buffer = self._buffer, self._buffer[end:]
+        del taken[end:]
+        return taken
+
+    def _end_of_frame(self, start: int) -> int:
+        """Where the frame that begins at `start` ends, 0 when it is not complete. Raises BadFrame."""
+        buffer = self._buffer
+        if len(buffer) - start < _SIZE.size:
+            return 0
+        (size,) = _SIZE.unpack_from(buffer, start)
+        if not _COUNT.size + _SIZE.size <= size <= self._limit:
+            raise BadFrame(f"a frame says it has {size} bytes")
+        end: int = start + _SIZE.size + size
+        return end if end <= len(buffer) else 0
 
     @property
     def pending(self) -> int:
@@ -114,7 +158,7 @@ class Decoder:
         return len(self._buffer)
 
 
-def decode(raw: bytes | memoryview) -> Frame:
+def decode(raw: Bytes) -> Frame:
     """One whole raw frame, checked. Raises BadFrame."""
     sizes, at = _sizes(raw)
     if at + sum(sizes) != len(raw):
@@ -128,13 +172,25 @@ def decode(raw: bytes | memoryview) -> Frame:
     return Frame(head, tuple(parts))
 
 
-def head_of(raw: bytes) -> dict[str, Any]:
+def _decode_in_place(raw: bytearray) -> Frame:
+    """As `decode`; the last part is what is left of `raw`, which is the caller's no more."""
+    sizes, at = _sizes(raw)
+    if len(sizes) == 1 or at + sum(sizes) != len(raw):
+        return decode(raw)
+    ends = list(accumulate(sizes[:-1], initial=at))
+    head, *parts = (bytes(raw[start:end]) for start, end in pairwise(ends))
+    frame_head = _head(head)
+    del raw[: ends[-1]]
+    return Frame(frame_head, (*parts, raw))
+
+
+def head_of(raw: Raw) -> dict[str, Any]:
     """Only the head of a raw frame, for a relay that looks and passes on. Raises BadFrame."""
     sizes, at = _sizes(raw)
-    return _head(raw[at : at + sizes[0]])
+    return _head(bytes(raw[at : at + sizes[0]]))
 
 
-def _sizes(raw: bytes | memoryview) -> tuple[tuple[int, ...], int]:
+def _sizes(raw: Bytes) -> tuple[tuple[int, ...], int]:
     """The lengths of the parts, and where the first one starts."""
     if len(raw) < _SIZE.size + _COUNT.size + _SIZE.size:
         raise BadFrame(f"a frame has only {len(raw)} bytes")

@@ -66,6 +66,43 @@ def test_a_relay_sees_the_head_and_keeps_the_bytes(
     assert decode(kept).type == frame[0]["t"]
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_large_frames_among_small_ones(data: st.DataObject) -> None:
+    """What keeps the memory it came in is the same as what is copied, and lets go of what follows."""
+    sizes = st.sampled_from([0, 3, 5000, 1_100_000, 2_500_000])
+    parts = st.lists(sizes, max_size=3).map(
+        lambda many: [bytes([size % 251]) * size for size in many]
+    )
+    frames = data.draw(st.lists(parts, min_size=1, max_size=4))
+    stream = b"".join(raw({"t": "x"}, parts) for parts in frames)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    decoder, relay = Decoder(), Decoder()
+    found: list[Frame] = []
+    passed: list[bytes] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found.extend(decoder.feed(stream[start:end]))
+        passed.extend(bytes(frame) for frame in relay.split(stream[start:end]))
+    assert [[bytes(part) for part in frame.parts] for frame in found] == frames
+    assert b"".join(passed) == stream
+    assert decoder.pending == relay.pending == 0
+
+
+def test_a_large_frame_whose_lengths_do_not_add_up() -> None:
+    """It is refused as a small one is."""
+    for lengths in ([9, 2_000_000], [9, 1_999_000], [2_000_009]):
+        with pytest.raises(BadFrame):
+            list(Decoder().feed(forged(*lengths, body=b'{"t":"x"}' + bytes(1_999_990))))
+
+
+@given(st.lists(st.lists(st.binary(max_size=6000), max_size=4), max_size=4))
+def test_a_part_may_lie_in_pieces(parts: list[list[bytes]]) -> None:
+    """It arrives as one."""
+    pieces = encode({"t": "x"}, [tuple(part) for part in parts])
+    (frame,) = Decoder().feed(b"".join(pieces))
+    assert list(frame.parts) == [b"".join(part) for part in parts]
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_noise_is_refused_or_waited_for(noise: bytes) -> None:

@@ -77,7 +77,7 @@ class Report:
 
 
 def read(
-    raw: bytes, backend: str, notes: tuple[str, ...] = (), memory_guard: str = "none"
+    raw: bytes | bytearray, backend: str, notes: tuple[str, ...] = (), memory_guard: str = "none"
 ) -> Report:
     """The report of a `selftest` frame. Raises SandboxRefused when it is not one."""
     try:

@@ -29,6 +29,8 @@ from codeact_kernel.sandbox.policy import Policy
 WORKER = "codeact_kernel.worker"
 Socket = socket.socket
 _MESSAGES = socket.SOCK_SEQPACKET
+_HELD = 1024 * 1024
+"""Bytes that each direction of the wire should hold; the system may give less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,8 @@ def _plan(policy: Policy, config: Mapping[str, Any], module: str | None, uid: in
 def _start(backend: Backend, plan: Plan, failed: list[str], *, stands_by: bool) -> Spawned:
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         wire, inside = _pair(ours, theirs)
+        for end in (wire, inside):  # a large frame then wakes its reader less often
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _HELD)
         doorway, door = (None, None) if plan.policy.egress is None else _pair(ours, theirs)
         bell, cord = _pair(ours, theirs) if stands_by else (None, None)
         keeper, channel = _pair(ours, theirs, _MESSAGES) if stands_by else (None, None)

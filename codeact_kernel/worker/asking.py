@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from codeact_kernel.wire import BadFrame, Decoder, head_of
+from codeact_kernel.wire import BadFrame, Decoder, Raw, head_of
 
 NUDGE = signal.SIGURG
 """Ignored where code has taken our handler away."""
@@ -40,12 +40,12 @@ class Asking:
     """
 
     def __init__(
-        self, line: socket.socket, send: Callable[[bytes], None], nudge: Callable[[], None]
+        self, line: socket.socket, send: Callable[[Raw], None], nudge: Callable[[], None]
     ) -> None:
         self._line = line
         self._send = send
         self._nudge = nudge
-        self._waiting: deque[tuple[str, float, bytes]] = deque(maxlen=MOST)
+        self._waiting: deque[tuple[str, float, Raw]] = deque(maxlen=MOST)
         self._asked = ""
         self._until = 0.0
 
@@ -59,7 +59,7 @@ class Asking:
         """When `overdue` has to be called."""
         return self._until if self._asked else None
 
-    def ask(self, name: str, raw: bytes) -> None:
+    def ask(self, name: str, raw: Raw) -> None:
         """Ask now, or when those before it are done."""
         self._waiting.append((name, time.monotonic() + PATIENCE, raw))
         self._next()
@@ -76,7 +76,7 @@ class Asking:
             self._asked = ""
             self._next()
 
-    def read(self) -> list[bytes]:
+    def read(self) -> list[Raw]:
         """The frames of an answer. What is not one is nothing: the line is open to code inside."""
         try:
             frames = Decoder().split(self._line.recv(_PACKET))

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.wire import Bytes, Frame, encode
+from codeact_kernel.wire import Bytes, Frame, Part, encode
 from codeact_kernel.worker import process
 from codeact_kernel.worker.asking import NUDGE
 from codeact_kernel.worker.forking import fork, wait_for
@@ -121,7 +121,7 @@ class _Said(Link):
     def mine(self) -> bool:
         return True
 
-    def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> bool:
+    def send(self, head: dict[str, Any], parts: Sequence[Part] = ()) -> bool:
         if head.get("parent") == self._request:
             self.pieces += encode(head, parts)
         return True

@@ -221,7 +221,7 @@ class Checkpoints:
 
     def _wake(self, order: _Rewind) -> None:
         ours, theirs = tether.pair()
-        link, their_link = socket.socketpair()
+        link, their_link = process.wide_pair()
         stdout, stderr = process.wide_pipe(), process.wide_pipe()
         order.line = ours
         order.ends = {"link": link.detach(), "stdout": stdout[0], "stderr": stderr[0]}

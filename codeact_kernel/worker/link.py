@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from codeact_kernel.wire import Bytes, encode
+from codeact_kernel.wire import Bytes, Part, encode
 from codeact_kernel.worker.inbound import Inbound, LinkClosed
 from codeact_kernel.worker.signals import undisturbed
 
@@ -78,7 +78,7 @@ class Link:
         """Whether this process may use the link (False in a fork made by a cell)."""
         return self._pid == os.getpid()
 
-    def send(self, head: dict[str, Any], parts: Sequence[Bytes] = ()) -> bool:
+    def send(self, head: dict[str, Any], parts: Sequence[Part] = ()) -> bool:
         """Send one frame; False when there is no link or it is another process's.
 
         Raises BadFrame when it is over the limits, LinkClosed when the supervisor is gone.

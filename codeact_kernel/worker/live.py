@@ -21,20 +21,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codeact_kernel.wire import BadFrame, Bytes, Decoder, encode, head_of
+from codeact_kernel.wire import BadFrame, Bytes, Decoder, Raw, encode, head_of
 from codeact_kernel.worker import process
 from codeact_kernel.worker.interest import READ, WRITE
 from codeact_kernel.worker.outbox import Outbox
 
 HIGH = 1024 * 1024
 """Bytes that wait for the outer above which the kernel is no longer read."""
-_READ = 256 * 1024
+_READ = process.WIDE
 _REST = 0.002
 """Seconds. A pipe that could not be made large holds 64 KiB: 32 MB/s."""
 _FLOOD, _SMALL, _PAUSE = 16, 4096, 0.005
 """So many reads of one pipe in a row, each of so few bytes, so few seconds apart."""
 
-Take = Callable[[dict[str, Any], bytes], None]
+Take = Callable[[dict[str, Any], Raw], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +128,9 @@ class Live:
 
     # -- to the kernel ----------------------------------------------------------------------
 
-    def send(self, raw: bytes | Sequence[Bytes]) -> None:
+    def send(self, raw: Bytes | Sequence[Bytes]) -> None:
         """Queue a frame for it."""
-        self._inner.push([raw] if isinstance(raw, bytes) else raw)
+        self._inner.push([raw] if isinstance(raw, Bytes) else raw)
 
     def flush(self) -> None:
         """Write what it takes now. A dead kernel is noticed by its pidfd."""
@@ -156,7 +156,7 @@ class Live:
             self.broken = str(error)
         return True
 
-    def _frame(self, raw: bytes) -> None:
+    def _frame(self, raw: Raw) -> None:
         head = head_of(raw)
         if head["t"] == "drain":
             self._hurried = True

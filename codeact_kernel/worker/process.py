@@ -11,10 +11,13 @@ import fcntl
 import os
 import platform
 import signal
+import socket
 from collections.abc import Mapping, Set
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _TGKILL = {"x86_64": 234, "aarch64": 131, "riscv64": 131}.get(platform.machine())
+WIDE = 1024 * 1024
+"""Bytes that a stream between two processes holds."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -215,9 +218,17 @@ def _processes() -> list[tuple[int, int, int]]:
     return found
 
 
+def wide_pair() -> tuple[socket.socket, socket.socket]:
+    """A connected pair of sockets that hold much: a large frame wakes its reader less often."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIDE)  # the system may give less
+    return ends
+
+
 def wide_pipe() -> tuple[int, int]:
     """A pipe that takes a burst of prints without waiting for its reader: (read end, write end)."""
     ends = os.pipe()
     with contextlib.suppress(OSError):  # the user's share of pipe memory may be used up
-        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 1024 * 1024)
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, WIDE)
     return ends

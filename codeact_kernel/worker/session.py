@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
@@ -17,7 +18,7 @@ from jupyter_client.session import Session, extract_header
 from traitlets import Any as Any_
 from traitlets import Instance, default
 
-from codeact_kernel.wire import Bytes
+from codeact_kernel.wire import Part
 from codeact_kernel.worker.link import Link
 from codeact_kernel.worker.signals import undisturbed
 
@@ -39,6 +40,8 @@ class Channel:
         return f"<Channel {self.name}>"
 
 
+_LARGE, _PART = 1024 * 1024, 64 * 1024
+_CONTROLS = bytes(0 if code < 32 else 1 for code in range(256))
 # Made once: json.dumps with options makes one for each call.
 _ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
 
@@ -49,6 +52,42 @@ def dump(value: object) -> bytes:
         return _ENCODER.encode(value).encode()
     except ValueError:
         return json.dumps(_clean(json_clean(value)), default=json_default).encode()
+
+
+def dump_content(content: Mapping[str, Any]) -> Part:
+    """As `dump`, for a content that may hold a large display: its texts are never put together with
+    the rest, which would copy them twice more."""
+    data = content.get("data")
+    if not isinstance(data, dict) or not any(map(_is_large, data.values())):
+        return dump(content)
+    pieces: list[bytes] = []
+    for name, value in content.items():
+        pieces += (b", " if pieces else b"{", dump(str(name)), b": ")
+        if value is data:
+            for mime, shown in data.items():
+                pieces += (b"{" if pieces[-1] == b": " else b", ", dump(str(mime)), b": ")
+                pieces += _dump_text(shown) if _is_large(shown) else (dump(shown),)
+            pieces.append(b"}")
+        else:
+            pieces.append(dump(value))
+    return (*pieces, b"}")
+
+
+def _is_large(value: object) -> bool:
+    return type(value) is str and len(value) > _LARGE
+
+
+def _dump_text(text: str) -> tuple[bytes, ...]:
+    """In pieces, and as it is where it is seen quickly that it needs no escapes: Base64."""
+    if text.isascii() and not any(mark in text for mark in '"\\\n') and not _has_controls(text):
+        return b'"', text.encode(), b'"'
+    return (dump(text),)
+
+
+def _has_controls(text: str) -> bool:
+    """Whether there is a character that JSON escapes; looked for in parts, which stay in the cache."""
+    parts = (text[at : at + _PART].encode() for at in range(0, len(text), _PART))
+    return any(b"\0" in part.translate(_CONTROLS) for part in parts)
 
 
 def _clean(value: Any) -> Any:
@@ -112,7 +151,7 @@ class WireSession(Session):
             self._send_stream(msg)
             return msg
         head = {"type": kind, "parent": parent_id(msg.get("parent_header"))}
-        parts: list[Bytes] = [dump(msg["metadata"]), dump(msg["content"])]
+        parts: list[Part] = [dump(msg["metadata"]), dump_content(msg["content"])]
         parts.extend(_raw(buffer) for buffer in buffers or ())
         if isinstance(stream, Channel):
             undisturbed(lambda: self._reply(head, parts))
@@ -120,7 +159,7 @@ class WireSession(Session):
             self.link.send({"t": "publish", **head}, parts)
         return msg
 
-    def _reply(self, head: dict[str, Any], parts: list[Bytes]) -> None:
+    def _reply(self, head: dict[str, Any], parts: list[Part]) -> None:
         """Undisturbed: a reply that went out is known to have gone out, and only then."""
         self.link.send({"t": "reply", **head}, parts)
         self.answered.append(head["parent"])

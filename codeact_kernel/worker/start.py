@@ -73,7 +73,7 @@ def fork(
     forks answer questions on. `first` is called in the kernel before it is connected.
     """
     me = os.getpid()
-    ours, theirs = socket.socketpair()
+    ours, theirs = process.wide_pair()
     our_line, their_line = tether.pair()
     stdout, stderr = process.wide_pipe(), process.wide_pipe()
     pid = os.fork()

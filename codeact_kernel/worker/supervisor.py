@@ -26,7 +26,7 @@ import socket
 import time
 from typing import Any
 
-from codeact_kernel.wire import BadFrame, Decoder, encode, head_of
+from codeact_kernel.wire import BadFrame, Decoder, Raw, encode, head_of
 from codeact_kernel.worker import process
 from codeact_kernel.worker.asking import NUDGE, Asking
 from codeact_kernel.worker.checkpoints import ORDERS, Checkpoints
@@ -38,7 +38,7 @@ DEEP = 256 * 1024 * 1024
 """Bytes that wait for the kernel above which the outer is no longer read."""
 POLITE, PATIENT = 1.0, 3.0
 """Seconds after `shutdown` until an interrupt, until SIGKILL."""
-_READ = 256 * 1024
+_READ = process.WIDE
 _RESERVED = frozenset({"selftest", "died", "lost"})
 _INNER = frozenset({"mark", "parent", "fork", "leave"})
 _FOLLOWED = frozenset({"execute_input", "execute_result"})
@@ -59,7 +59,7 @@ class Supervisor:
         self._asking = Asking(line, self._send_now, self._nudge)
         self._abandoned: set[int] = set()
         self._orphaned = False
-        self._held: list[bytes] = []
+        self._held: list[Raw] = []
         self._from_outer = Decoder()
         self._status: int | None = None
         self._shutdown_at: float | None = None
@@ -138,7 +138,7 @@ class Supervisor:
             if not data:
                 self._lost = True
 
-    def _from_outer_frame(self, raw: bytes) -> None:
+    def _from_outer_frame(self, raw: Raw) -> None:
         head = head_of(raw)
         kind = head["t"]
         if kind == "interrupt":
@@ -155,7 +155,7 @@ class Supervisor:
             else:
                 self._live.send(raw)
 
-    def _send_now(self, raw: bytes) -> None:
+    def _send_now(self, raw: Raw) -> None:
         self._live.send(raw)
         self._flush()
 
@@ -164,7 +164,7 @@ class Supervisor:
         if self._live.busy:
             process.nudge(self._live.pid, NUDGE)
 
-    def _interrupt(self, raw: bytes) -> None:
+    def _interrupt(self, raw: Raw) -> None:
         """The frame before the signal: who finds the signal too early finds the frame in time."""
         if not self._live.busy:
             self._send_now(raw)
@@ -172,7 +172,7 @@ class Supervisor:
 
     # -- kernel → outer ---------------------------------------------------------------------
 
-    def _take(self, head: dict[str, Any], raw: bytes) -> None:
+    def _take(self, head: dict[str, Any], raw: Raw) -> None:
         kind = head["t"]
         if kind == "mark":
             self._read_outer()

@@ -26,7 +26,8 @@ _REMEMBERED = 65536
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _LARGE, _FEW = 65536, 1000
 
-Bytes = bytes | bytearray | memoryview
+Raw = bytes | bytearray
+Bytes = Raw | memoryview
 Frames = list[Bytes]
 
 
@@ -61,7 +62,7 @@ class Incoming(NamedTuple):
         return as_object(self.parent)
 
 
-def as_object(raw: bytes) -> dict[str, Any]:
+def as_object(raw: Raw) -> dict[str, Any]:
     """Strict JSON (UTF-8, no NaN) that is an object. Raises BadMessage.
 
     Strict, because a browser's JSON.parse takes nothing else, and one bad message would be lost
@@ -79,17 +80,17 @@ def as_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def whole_object(raw: bytes) -> tuple[bytes, dict[str, Any]]:
+def whole_object(raw: Raw) -> tuple[Raw, dict[str, Any]]:
     """As `as_object`, with the bytes to pass on: JSON can spell half of a character (a surrogate), and
     a notebook that holds one cannot be saved. Raises BadMessage."""
     value = as_object(raw)
-    if _HALF.search(raw) is None:
+    if b"\\" not in raw or _HALF.search(raw) is None:  # one character is found ten times faster
         return raw, value
     raw = to_json(value)
     return raw, as_object(raw)
 
 
-def _too_deep(raw: bytes, value: object) -> bool:
+def _too_deep(raw: Raw, value: object) -> bool:
     """Whether the nesting is over the limit; a walk only where counting brackets does not tell.
 
     Counting goes through every byte, so first it is tried whether there is much to walk at all.

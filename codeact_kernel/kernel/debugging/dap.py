@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeact_kernel.kernel.channels.messages import BadMessage, as_object
+from codeact_kernel.kernel.channels.messages import BadMessage, Raw, as_object
 
 MAX_MESSAGE = 32 * 1024 * 1024
 """Bytes of one message from inside."""
@@ -74,7 +74,7 @@ def read_request(content: dict[str, Any]) -> Request:
     return Request(seq, command, arguments)
 
 
-def read(raw: bytes) -> Response | Event:
+def read(raw: Raw) -> Response | Event:
     """A message from inside. Raises BadMessage."""
     if len(raw) > MAX_MESSAGE:
         raise BadMessage("a debugger's message that is too large")

@@ -46,7 +46,7 @@ def clean_all(value: Any) -> Any:
     return value
 
 
-def may_hold_controls(raw: bytes) -> bool:
+def may_hold_controls(raw: bytes | bytearray) -> bool:
     """Whether JSON text can hold a control character that is not an ordinary one.
 
     A quick look without parsing: there they are written `\\u00XX` or `\\b`, or are DEL or C1, which

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeact_kernel.kernel.channels.messages import EMPTY
+from codeact_kernel.kernel.channels.messages import EMPTY, Raw
 
 
 class Said(NamedTuple):
     """What the sandbox published or replied: checked JSON objects, as bytes and as values."""
 
     type: str
-    content: bytes
+    content: Raw
     value: dict[str, Any]
-    metadata: bytes = EMPTY
-    buffers: tuple[bytes, ...] = ()
+    metadata: Raw = EMPTY
+    buffers: tuple[Raw, ...] = ()

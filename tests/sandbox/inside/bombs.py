@@ -95,7 +95,7 @@ async def tried(policy: Policy, program: str, lasts: bool) -> dict[str, Any]:
     answered: asyncio.Future[bytes] = loop.create_future()
     try:
         sandbox.listen(
-            lambda frame: None if answered.done() else answered.set_result(frame.parts[0]),
+            lambda frame: None if answered.done() else answered.set_result(bytes(frame.parts[0])),
             lambda _: None,
         )
         sandbox.send({"t": "run"}, (program.encode(),))

@@ -57,7 +57,7 @@ async def network() -> Any:
     policy = replace(Policy.notebook(), egress=allowlist.parse([aim]))
     sandbox = await launch(policy, {}, module="probe_worker")
     answers: asyncio.Queue[bytes] = asyncio.Queue()
-    sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
+    sandbox.listen(lambda frame: answers.put_nowait(bytes(frame.parts[0])), lambda _: None)
     program = f"import urllib.request as r\nanswer = r.urlopen('http://{aim}/').read().decode()"
     sandbox.send({"t": "run"}, (program.encode(),))
     reply = json.loads(await asyncio.wait_for(answers.get(), 30))
@@ -71,7 +71,7 @@ async def main() -> None:
     policy = replace(Policy.strict(Path(sys.argv[2])), isolation=sys.argv[1])
     sandbox = await launch(policy, {}, module="probe_worker")
     answers: asyncio.Queue[bytes] = asyncio.Queue()
-    sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
+    sandbox.listen(lambda frame: answers.put_nowait(bytes(frame.parts[0])), lambda _: None)
     seen: dict[str, Any] = {
         "grade": sandbox.grade,
         "backend": sandbox.report.backend,

@@ -38,7 +38,7 @@ async def main() -> None:
         early = await warm_up(policy, {}, Kind("bubblewrap"), 30, module="probe_worker")
     sandbox = await launch(policy, {}, early, module="probe_worker")
     answers: asyncio.Queue[bytes] = asyncio.Queue()
-    sandbox.listen(lambda frame: answers.put_nowait(frame.parts[0]), lambda _: None)
+    sandbox.listen(lambda frame: answers.put_nowait(bytes(frame.parts[0])), lambda _: None)
     sandbox.send({"t": "run"}, (PROGRAM.encode(),))
     reply = json.loads(await asyncio.wait_for(answers.get(), 30))
     before = sorted(os.listdir(workspace))
