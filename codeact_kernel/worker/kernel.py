@@ -41,7 +41,7 @@ from codeact_kernel.worker.place import Place
 from codeact_kernel.worker.replies import answered
 from codeact_kernel.worker.session import Channel, dump, parent_id
 from codeact_kernel.worker.shell import WireShell
-from codeact_kernel.worker.signals import Interrupts
+from codeact_kernel.worker.signals import Interrupts, undisturbed
 from codeact_kernel.worker.stdin import Stdin
 from codeact_kernel.worker.streams import Stream
 
@@ -215,7 +215,13 @@ class WireKernel(IPythonKernel):
         self.abort_queued()
 
     def abort_queued(self) -> None:
-        """Abort what has arrived; the supervisor sends the mark back behind it."""
+        """Abort what has arrived; the supervisor sends the mark back behind it.
+
+        Undisturbed: without the mark everything would be aborted from here on.
+        """
+        undisturbed(self._abort_until_mark)
+
+    def _abort_until_mark(self) -> None:
         self._aborting = True
         self.link.send({"t": "mark"})
 
