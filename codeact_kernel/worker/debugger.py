@@ -141,6 +141,8 @@ def import_pydevd() -> Any:
         sys.breakpointhook = hook  # it takes `breakpoint()` for itself, attached or not
         if before is None:
             del os.environ[name]
+        else:
+            os.environ[name] = before
     return pydevd
 
 
