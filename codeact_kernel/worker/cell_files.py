@@ -20,7 +20,7 @@ _MAX_LINES = 100_000
 def name_of(code: str) -> str:
     """The absolute path a cell with this source is compiled as."""
     path: str = get_file_name(code)
-    return path.replace(get_tmp_directory(), FOLDER, 1)
+    return f"{FOLDER}{path.removeprefix(get_tmp_directory())}"
 
 
 def write(code: str) -> str:

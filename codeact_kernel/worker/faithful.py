@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from codeact_kernel.worker import loop as loops
+from codeact_kernel.worker import process
 
 NAMES = 5
 _LENGTH = 80
@@ -150,7 +151,7 @@ def _open(ours: Collection[int]) -> Iterable[Reason]:
     """Files that are written, sockets and pipes."""
     files, sockets, pipes = [], 0, 0
     own = {(each.st_dev, each.st_ino) for each in _stats(ours)}
-    for fd in _descriptors():
+    for fd in process.descriptors():
         try:
             about = os.fstat(fd)
             flags = fcntl.fcntl(fd, fcntl.F_GETFL)
@@ -176,13 +177,6 @@ def _stats(fds: Iterable[int]) -> Iterable[os.stat_result]:
     for fd in fds:
         with contextlib.suppress(OSError):
             yield os.fstat(fd)
-
-
-def _descriptors() -> Iterable[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        return range(256)
 
 
 def _name(fd: int) -> str:

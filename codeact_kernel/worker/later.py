@@ -108,7 +108,8 @@ def _find(name: str) -> ModuleSpec | None:
     parent = name.rpartition(".")[0]
     path = None
     if parent:
-        around = _find(parent)
+        module = sys.modules.get(parent)
+        around = _find(parent) if module is None else module.__spec__
         path = around.submodule_search_locations if around is not None else None
         if path is None:
             return None

@@ -84,7 +84,7 @@ class Shared:
 
     def __init__(self, place: Place) -> None:
         self._link = place.link
-        descriptors = _descriptors()
+        descriptors = process.descriptors()
         self._stdout = _same(place.stdout, descriptors)
         self._stderr = _same(place.stderr, descriptors)
         self._offsets = dict(_offsets(descriptors))
@@ -110,13 +110,6 @@ class Shared:
         for fd in self._offsets:
             with contextlib.suppress(OSError):
                 fcntl.lockf(fd, fcntl.LOCK_UN)
-
-
-def _descriptors() -> list[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        return list(range(256))
 
 
 def _same(pipe: int, descriptors: Iterable[int]) -> dict[int, bool]:

@@ -55,10 +55,9 @@ def leave_group(supervisor: int) -> None:
 
 
 def nudge(leader: int, number: int) -> None:
-    """A signal to the main thread of `leader` alone."""
-    if _TGKILL is None or _libc.syscall(_TGKILL, leader, leader, number) != 0:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(leader, number)
+    """A signal to the main thread of `leader` alone, where the system can do that."""
+    if not _to_main_thread(leader, number):
+        _kill(leader, number)
 
 
 def offer_to_be_killed() -> None:
@@ -102,7 +101,7 @@ def is_child(pid: int) -> bool:
     """Whether the system knows `pid` as a child of ours that has not been collected."""
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except (ChildProcessError, OSError):
+    except OSError:
         return False
     return pid > 0
 
@@ -134,28 +133,36 @@ def interrupt(leader: int) -> None:
     Not killpg: that signal may be taken by any thread of the leader, and then its Python handler
     raises in the main thread although that has the signal blocked (in the middle of a frame).
     """
-    if _TGKILL is None or _libc.syscall(_TGKILL, leader, leader, int(signal.SIGINT)) != 0:
+    if not _to_main_thread(leader, signal.SIGINT):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGINT)
         return
     for pid in _group(leader):
         if pid != leader:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGINT)
+            _kill(pid, signal.SIGINT)
+
+
+def _to_main_thread(leader: int, number: int) -> bool:
+    """Whether it could be done."""
+    return _TGKILL is not None and _libc.syscall(_TGKILL, leader, leader, int(number)) == 0
+
+
+def _kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """A signal to a process that may be gone, or another user's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def kill_all(leader: int) -> None:
     """SIGKILL to the kernel's group, then to every child that is left, until none is."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+    end_group(leader)
     for _ in range(100):  # a child of a killed child becomes ours and is seen in the next round
         reap()
         left = _children()
         if not left:
             return
         for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
 
@@ -177,8 +184,7 @@ def end_orphans(live: int, parked: Set[int]) -> None:
     for pid in parents.keys() - parked:
         above = _ancestors(pid, parents)
         if os.getpid() in above and live not in (pid, *above):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)
 
 
 def _ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
@@ -216,6 +222,14 @@ def _processes() -> list[tuple[int, int, int]]:
         _, parent, group = stat[stat.rindex(b")") + 2 :].split()[:3]
         found.append((int(name), int(parent), int(group)))
     return found
+
+
+def descriptors() -> list[int]:
+    """Those that are open here; where that cannot be seen, those that may be."""
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return list(range(256))
 
 
 def wide_pair() -> tuple[socket.socket, socket.socket]:

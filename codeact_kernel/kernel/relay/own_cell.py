@@ -52,7 +52,7 @@ class OwnCell(FrontRequest):
         super().publish(said)
         if said.type == "execute_input" and not self._silent and (words := self._warning()):
             self.stream("stderr", f"{words}\n")
-        if said.type == "error" and (hint := self._files.hint(said)):
+        if hint := self._files.hint(said):
             self.stream("stderr", hint)
 
     def reply(self, said: Said) -> None:
