@@ -95,6 +95,11 @@ class Checkpoints:
         return self._table.pids if self._order is None else None
 
     @property
+    def idle(self) -> bool:
+        """Whether there is nobody to listen to, and nothing that could take too long."""
+        return self._order is None and self._table.idle
+
+    @property
     def deadline(self) -> float | None:
         """When `overdue` should be called."""
         times = [self._table.deadline, self._order.deadline if self._order else None]

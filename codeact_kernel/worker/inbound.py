@@ -59,10 +59,21 @@ class Inbound:
         self.on_dap: Callable[[Frame], None] | None = None
         """Takes `dap` frames, called in whichever thread reads, while a debugger is attached."""
         self.socket: socket.socket | None = None
+        self._poll = select.poll()
         self._decoder = Decoder()
         self._lock = threading.Lock()
         self._reader = 0
         self._waiters: dict[tuple[str, str], Waiter] = {}
+
+    def open(self, sock: socket.socket) -> None:
+        """Read from there."""
+        self.socket = sock
+        self._poll.register(sock, select.POLLIN)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to read, or the end of it."""
+        return bool(self._poll.poll(0))
 
     def pump(self) -> bool:
         """Read what is there; False when the supervisor is gone. For the event loop.

@@ -54,6 +54,11 @@ class Intake:
             self._kernel.stop()
         self._take_inbox()
 
+    def read_more(self) -> None:
+        """Take what has arrived since the loop looked."""
+        if self._link.inbound.has_more:
+            self.read()
+
     @property
     def under_way(self) -> set[asyncio.Task[None]]:
         """What has been taken and is not done, but for the one that asks."""

@@ -57,7 +57,8 @@ class Link:
     def open(self, sock: socket.socket, pipes: Sequence[int]) -> None:
         """Connect in this process. `pipes`: private copies of descriptors 1 and 2."""
         sock.setblocking(True)  # reads ask for MSG_DONTWAIT, sends want to wait
-        self._socket = self.inbound.socket = sock
+        self._socket = sock
+        self.inbound.open(sock)
         self._pipes = tuple(pipes)
         self._pid = os.getpid()
 

@@ -68,6 +68,11 @@ class ParkedTable:
         return None if 0 in pids else pids
 
     @property
+    def idle(self) -> bool:
+        """Whether nobody is parked and nothing is asked."""
+        return not self._rows and self._weighing is None
+
+    @property
     def deadline(self) -> float | None:
         """When `overdue` should be called."""
         times = [row.deadline for row in self._rows.values() if not row.pid]

@@ -24,7 +24,7 @@ def answered(kernel: WireKernel, handler: Handler) -> Handler:
     async def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         name = parent["msg_id"]
         reason = ("NotSupported", "This kernel does not support the request.")
-        kernel.intake.read()
+        kernel.intake.read_more()
         if parent["msg_type"] != "execute_request":  # that one says more before its code runs
             kernel.link.uncork()
         try:

@@ -140,9 +140,13 @@ class WireSession(Session):
             msg = msg_or_type
             buffers = buffers or msg.get("buffers", [])
         else:
-            msg = self.msg(
-                msg_or_type, content=content, parent=parent, header=header, metadata=metadata
-            )
+            msg = {  # what `Session.msg` gives, but for the header that is made outside
+                "header": {"msg_type": msg_or_type} if header is None else header,
+                "msg_type": msg_or_type,
+                "parent_header": extract_header(parent) if parent is not None else {},
+                "content": {} if content is None else content,
+                "metadata": {**self.metadata, **(metadata or {})},
+            }
         kind = str(msg["header"]["msg_type"])
         if not self.link.mine:
             _say_in_fork(kind, msg["content"])

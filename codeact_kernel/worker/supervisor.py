@@ -89,8 +89,9 @@ class Supervisor:
             process.kill_all(live.pid)
             self._status = -int(signal.SIGKILL)
             return
-        self._checkpoints.read(ready)
-        self._checkpoints.overdue()
+        if not self._checkpoints.idle:
+            self._checkpoints.read(ready)
+            self._checkpoints.overdue()
         if self._asking.fd in ready:
             for raw in self._asking.read():
                 self._outer.push([raw])
@@ -111,16 +112,20 @@ class Supervisor:
         wanted[self._outer_fd] = (READ if self._live.waiting < DEEP else 0) | (
             WRITE if self._outer.due else 0
         )
-        wanted.update(self._checkpoints.wanted())
+        if not self._checkpoints.idle:
+            wanted.update(self._checkpoints.wanted())
         return wanted
 
     def _timeout(self) -> float | None:
         if self._shutdown_at is not None:
             return 0.05
         late = (self._checkpoints.deadline, self._asking.deadline)
+        due = (self._live.deadline, self._outer.deadline)
+        if late == due == (None, None):
+            return None
         waits = [at + 0.01 for at in late if at is not None]
-        waits += [at for at in (self._live.deadline, self._outer.deadline) if at is not None]
-        return max(0.0, min(waits) - time.monotonic()) if waits else None
+        waits += [at for at in due if at is not None]
+        return max(0.0, min(waits) - time.monotonic())
 
     # -- outer → kernel ---------------------------------------------------------------------
 
