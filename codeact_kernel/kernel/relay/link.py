@@ -7,7 +7,6 @@ kernel inside is ready waits; what comes from a sandbox that was given up is not
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import logging
 from collections import deque
@@ -15,8 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codeact_kernel.errors import CodeActError, SandboxDied, SandboxError, SandboxRefused
+from codeact_kernel.errors import CodeActError, SandboxDied, SandboxRefused
 from codeact_kernel.kernel.relay.bounded_log import BoundedLog
+from codeact_kernel.kernel.relay.queries import Queries
 from codeact_kernel.sandbox.ended import Ended
 from codeact_kernel.wire import Bytes, Frame, encode
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 3.5  # inside it is interrupted after 1 s and killed after 3
-_QUERY_SECONDS = 30.0
 _TRIES = 3
 _YOUNG = 5.0
 """Seconds after which a sandbox that has been ready counts as one that works."""
@@ -89,8 +88,7 @@ class Link:
         """The folder whose files cells are compiled as, inside; a name, never a file out here."""
         self._box: Box | None = None
         self._waiting: deque[tuple[dict[str, Any], Sequence[Bytes]]] = deque()
-        self._queries: dict[str, asyncio.Future[Any]] = {}
-        self._numbers = itertools.count(1)
+        self._queries = Queries(self.send)
         self._early_deaths = 0
         self._young_deaths = 0
         self._ready_at = 0.0
@@ -143,7 +141,7 @@ class Link:
         self.state = State.REFUSED
         self._settled.set()
         self.refusal = sentence
-        self._fail_queries(SandboxRefused(sentence))
+        self._queries.fail(SandboxRefused(sentence))
         self._waiting.clear()
         self.on_refused(sentence)
 
@@ -158,7 +156,7 @@ class Link:
             self.cells = cells[:4096] if isinstance(cells, str) else ""
             self._ready()
         elif kind == "answer":
-            self._answer(frame)
+            self._queries.answered(frame)
         elif kind == "lost":
             self.on_lost(frame.head.get("number"))
         elif kind == "died":
@@ -248,43 +246,16 @@ class Link:
 
     async def query(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Ask the live kernel something between cells. Raises SandboxError."""
-        return await self._ask({"t": "query", "name": name}, (json.dumps(arguments).encode(),))
+        return await self._queries.ask(
+            {"t": "query", "name": name}, (json.dumps(arguments).encode(),)
+        )
 
     async def order(self, kind: str, **head: Any) -> Any:
         """Have the sandbox make, wake or weigh checkpoints between cells. Raises SandboxError."""
-        value = await self._ask({"t": kind, **head}, ())
+        value = await self._queries.ask({"t": kind, **head}, ())
         if kind == "rewind":
             await self.on_woken()
         return value
-
-    async def _ask(self, head: dict[str, Any], parts: Sequence[Bytes]) -> Any:
-        number = f"q{next(self._numbers)}"
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queries[number] = future
-        try:
-            self.send({**head, "id": number}, parts)
-            async with asyncio.timeout(_QUERY_SECONDS):
-                return await future
-        except TimeoutError as error:
-            raise SandboxError(
-                f"The sandbox did not answer within {_QUERY_SECONDS:g} s."
-            ) from error
-        finally:
-            self._queries.pop(number, None)
-
-    def _answer(self, frame: Frame) -> None:
-        future = self._queries.get(str(frame.head.get("id")))
-        if future is None or future.done():
-            return
-        try:
-            value = json.loads(str(frame.parts[0], "utf-8"))
-        except (ValueError, IndexError, RecursionError):
-            future.set_exception(SandboxError("The sandbox gave an answer that is not JSON."))
-            return
-        if frame.head.get("ok") is True:
-            future.set_result(value)
-        else:
-            future.set_exception(SandboxError(str(value)[:1000]))
 
     def kill(self, why: Ended) -> None:
         """Give the sandbox up; `why` is what everybody who waits is told."""
@@ -299,7 +270,7 @@ class Link:
         box.kill()
         self._inside.close_count()
         was_ready = self.state is State.READY
-        self._fail_queries(SandboxDied(str(ended)))
+        self._queries.fail(SandboxDied(str(ended)))
         if self.state is State.CLOSED:
             return
         if was_ready:
@@ -317,11 +288,6 @@ class Link:
         if was_ready:
             self.on_end(ended)
         self.start(first=False)
-
-    def _fail_queries(self, error: SandboxError) -> None:
-        for future in self._queries.values():
-            if not future.done():
-                future.set_exception(error)
 
     async def close(self, restart: bool = False) -> None:
         """End the kernel inside in order (its atexit runs), then for certain."""
