@@ -8,7 +8,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codeact_kernel import wire
@@ -39,6 +39,11 @@ def forged(*lengths: int, count: int | None = None, body: bytes = b"") -> bytes:
     return struct.pack("!I", len(rest)) + rest
 
 
+_ON_A_BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What takes long there says nothing of the code."""
+
+
+@_ON_A_BUSY_MACHINE
 @given(st.lists(_frames, max_size=4), st.data())
 def test_frames_survive_any_cutting_of_the_stream(
     frames: list[tuple[dict[str, Any], list[bytes]]], data: st.DataObject
@@ -54,6 +59,7 @@ def test_frames_survive_any_cutting_of_the_stream(
     assert decoder.pending == 0
 
 
+@_ON_A_BUSY_MACHINE
 @given(_frames)
 def test_a_relay_sees_the_head_and_keeps_the_bytes(
     frame: tuple[dict[str, Any], list[bytes]],
@@ -66,7 +72,7 @@ def test_a_relay_sees_the_head_and_keeps_the_bytes(
     assert decode(kept).type == frame[0]["t"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(_ON_A_BUSY_MACHINE, max_examples=10)
 @given(st.data())
 def test_large_frames_among_small_ones(data: st.DataObject) -> None:
     """What keeps the memory it came in is the same as what is copied, and lets go of what follows."""
@@ -95,6 +101,7 @@ def test_a_large_frame_whose_lengths_do_not_add_up() -> None:
             list(Decoder().feed(forged(*lengths, body=b'{"t":"x"}' + bytes(1_999_990))))
 
 
+@_ON_A_BUSY_MACHINE
 @given(st.lists(st.lists(st.binary(max_size=6000), max_size=4), max_size=4))
 def test_a_part_may_lie_in_pieces(parts: list[list[bytes]]) -> None:
     """It arrives as one."""
