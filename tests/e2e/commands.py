@@ -28,7 +28,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CODEACT_")}
     state = str(Path(tempfile.gettempdir(), f"codeact-tests-{os.getuid()}"))
     own = {"PYTHONPATH": str(ROOT), "CODEACT_CONFIG": "/dev/null", "XDG_STATE_HOME": state}
-    return {**kept, **own, **more}
+    return {**kept, **own, "CODEACT_STANDBY": "false", **more}
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -203,6 +204,17 @@ def spec(python: str = sys.executable) -> KernelSpec:
     return KernelSpec(**{**data, "argv": [python, *data["argv"][1:]]})
 
 
+def give_fonts(folder: Path) -> None:
+    """Matplotlib's font list, made once for all test kernels: each would make its own, a second or two long."""
+    made = Path(tempfile.gettempdir(), f"codeact-tests-{os.getuid()}", "codeact", "fonts")
+    given = folder / ".state" / "codeact" / "fonts"
+    with contextlib.suppress(OSError):  # a full disk is what some tests are about
+        for place in (made, given.parent):
+            place.mkdir(parents=True, exist_ok=True)
+        if not given.exists():
+            given.symlink_to(made)
+
+
 @contextlib.contextmanager
 def started(
     folder: Path,
@@ -211,6 +223,7 @@ def started(
     python: str = sys.executable,
 ) -> Iterator[Session]:
     """A kernel in a folder, shut down afterwards."""
+    give_fonts(folder)
     manager = KernelManager()
     manager._kernel_spec = spec(python)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CODEACT_")}
@@ -242,7 +255,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder.mkdir(parents=True)
     data = json.loads(SPEC.read_text())
     data["argv"][0] = sys.executable
-    data["env"] = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(share), "CODEACT_API_BASE": USUAL}
+    data["env"] = {
+        "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": str(share),
+        "CODEACT_API_BASE": USUAL,
+        "CODEACT_STANDBY": "false",
+    }
     (folder / "kernel.json").write_text(json.dumps(data))
     before = dict(os.environ)
     os.environ["JUPYTER_PATH"] = str(share)

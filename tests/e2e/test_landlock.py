@@ -19,7 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def landlock(folder: Path) -> Iterator[Session]:
-    """A kernel with Landlock alone."""
+    """A kernel with Landlock alone, and without the font list of the other test kernels."""
+    (folder / ".state/codeact/fonts").mkdir(parents=True)
     with started(folder, {"CODEACT_ISOLATION": "landlock"}) as session:
         yield session
 

@@ -83,6 +83,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_CONFIG_HOME": str(home / "config"),
         "CODEACT_API_BASE": USUAL,
+        "CODEACT_STANDBY": "false",  # the processors are for the tests
     }
     options = [
         "--no-browser",
