@@ -59,33 +59,30 @@ def fork(parent: int) -> int | None:
 
 
 def _fork(machine: _Machine, place: ctypes.c_void_p) -> int | None:
-    null = ctypes.c_void_p()
-    rest = [null] * 4
-    rest[machine.number_at - 1] = place
+    arguments = [ctypes.c_ulong(_FLAGS), *[ctypes.c_void_p()] * 4]
+    arguments[machine.number_at] = place
+    clone = ctypes.c_long(machine.clone)
     locks, size = ctypes.c_void_p(), ctypes.c_size_t()
-    me = ctypes.c_long(0)
-    _call(machine.get_robust_list, me, ctypes.byref(locks), ctypes.byref(size))
+    _call(machine.get_robust_list, ctypes.c_long(0), ctypes.byref(locks), ctypes.byref(size))
     collects = gc.isenabled()
-    gc.disable()  # nothing of the notebook's may run between these three
+    gc.disable()  # nothing of the notebook's may run before the third of these, nor be called between
     _python.PyOS_BeforeFork()
-    pid = _call(machine.clone, ctypes.c_ulong(_FLAGS), *rest)
-    after = _python.PyOS_AfterFork_Parent if pid else _python.PyOS_AfterFork_Child
-    after()
+    pid: int = _python.syscall(clone, *arguments)
+    error = ctypes.get_errno()
+    (_python.PyOS_AfterFork_Parent if pid else _python.PyOS_AfterFork_Child)()
     if collects:
         gc.enable()
     if pid == 0:
         _call(machine.set_robust_list, locks, size)
-    if pid < 0:
-        number = ctypes.get_errno()
-        if number in _NOT_HERE:
-            return None
-        raise OSError(number, os.strerror(number))
-    return pid
+    if pid >= 0:
+        return pid
+    if error in _NOT_HERE:
+        return None
+    raise OSError(error, os.strerror(error))
 
 
-def _call(number: int, *arguments: object) -> int:
-    result: int = _python.syscall(ctypes.c_long(number), *arguments)
-    return result
+def _call(number: int, *arguments: object) -> None:
+    _python.syscall(ctypes.c_long(number), *arguments)
 
 
 def _is_alone() -> bool:

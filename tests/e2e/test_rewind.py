@@ -112,6 +112,18 @@ def test_what_cannot_be_restored_is_said_before(kernel: Session) -> None:
     assert kernel.run("'child' in globals()").value == "False"
 
 
+def test_without_room_for_a_process_there_is_no_checkpoint(kernel: Session) -> None:
+    """It is said, and when there is room again checkpoints work as before."""
+    kernel.run("import resource; room = resource.getrlimit(resource.RLIMIT_NPROC)")
+    kernel.run("resource.setrlimit(resource.RLIMIT_NPROC, (1, room[1]))")
+    assert "no room" in kernel.run("%agent checkpoint crowded").reply["evalue"]
+    kernel.run("resource.setrlimit(resource.RLIMIT_NPROC, room)")
+    said(kernel, "%agent checkpoint roomy")
+    kernel.run("del room")
+    said(kernel, "%agent rewind roomy")
+    assert kernel.run("room[0] == resource.getrlimit(resource.RLIMIT_NPROC)[0]").value == "True"
+
+
 def test_threads_are_noted_once_and_stop_nothing(kernel: Session) -> None:
     """A run with a live thread has no checkpoints, says so once, and works."""
     kernel.run(
