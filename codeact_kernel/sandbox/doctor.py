@@ -17,7 +17,7 @@ from codeact_kernel.sandbox.admission import SELFTEST_SECONDS, read_selftest
 from codeact_kernel.sandbox.guarantees import Gap, gaps, namespaces_remedy
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.report import Report
-from codeact_kernel.sandbox.spawn import Spawned, spawn
+from codeact_kernel.sandbox.spawn import Kind, Spawned, spawn
 from codeact_kernel.wire import BadFrame, Decoder, Frame
 
 
@@ -29,6 +29,8 @@ class Attempt:
     milliseconds: float
     report: Report | None = None
     refused: str = ""
+    standby: str = ""
+    """Why one more cannot wait to be finished when it is taken; "" when it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +86,39 @@ def doctor(policy: Policy) -> Diagnosis:
 def _attempt(policy: Policy) -> Attempt:
     start = time.monotonic()
     try:
-        report = _ask(policy)
+        report, kind = _ask(policy)
     except SandboxRefused as error:
         return Attempt(isolation=policy.isolation, milliseconds=_since(start), refused=str(error))
-    return Attempt(isolation=policy.isolation, milliseconds=_since(start), report=report)
+    return Attempt(
+        isolation=policy.isolation,
+        milliseconds=_since(start),
+        report=report,
+        standby=_why_no_standby(policy, kind),
+    )
 
 
-def _ask(policy: Policy) -> Report:
+def _why_no_standby(policy: Policy, kind: Kind) -> str:
+    try:
+        spawned = spawn(policy, {}, module=None, standby=kind)
+        try:
+            if _first_frame(spawned).type != "warm":
+                return "it did not wait"
+            spawned.ring()
+            read_selftest(_first_frame(spawned), spawned)
+        finally:
+            spawned.kill()
+    except SandboxRefused as error:
+        return str(error)
+    return ""
+
+
+def _ask(policy: Policy) -> tuple[Report, Kind]:
     """What the strongest backend that holds saw, as `process.launch` finds it. Raises SandboxRefused."""
     tried: dict[str, str] = {}
     while True:
         spawned = spawn(policy, {}, module=None, failed=tried)
         try:
-            return read_selftest(_first_frame(spawned), spawned)
+            return read_selftest(_first_frame(spawned), spawned), spawned.kind
         except SandboxRefused as error:
             tried[spawned.backend] = str(error)
         finally:
@@ -127,6 +149,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
         "isolation": attempt.isolation,
         "ok": attempt.report is not None,
         "refused": attempt.refused,
+        "standby": attempt.standby if attempt.report else None,
         "milliseconds": attempt.milliseconds,
         "report": attempt.report.to_json() if attempt.report else None,
     }
@@ -144,6 +167,8 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
             continue
         yield f"{attempt.isolation}: holds, seen from inside in {attempt.milliseconds:.0f} ms"
         yield from (f"  {name:<13} {text}" for name, text in _layers(attempt.report, policy))
+        standby = attempt.standby and f"none can wait: {attempt.standby}"
+        yield f"  standby       {standby or 'one more can wait, and is finished when it is taken'}"
         yield from (f"  note          {note}" for note in attempt.report.notes)
     if diagnosis.gaps:
         yield ""

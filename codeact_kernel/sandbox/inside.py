@@ -48,6 +48,8 @@ def main() -> None:
             _report(wire, orders, _build_walls(orders) if orders["walls"] else _no_walls(orders))
         else:
             late = _put_off(wire, orders)
+            if not orders["module"]:
+                late.complete()
     except Exception as error:  # noqa: BLE001 - whatever it was, no code may run now
         sys.stderr.write(f"sandbox: {type(error).__name__}: {error}\n")
         raise SystemExit(FAILED) from None

@@ -21,6 +21,7 @@ def test_it_tries_each_isolation_and_names_the_grade(tmp_path: Path) -> None:
     text = diagnosis.to_text()
     assert text.startswith("grade: namespaces")
     assert "none can be opened" in text
+    assert text.count("one more can wait") == 2
     assert "not guaranteed here" in text
 
 
