@@ -126,13 +126,13 @@ def _receive(client: BlockingKernelClient, socket: Any, request: str) -> dict[st
 
 
 @contextmanager
-def launched(name: str) -> Iterator[Kernel]:
-    """Start a kernel and connect to it, without waiting for it. Ends it afterwards."""
+def launched(name: str, folder: str | None = None) -> Iterator[Kernel]:
+    """Start a kernel in a folder (None: here) and connect to it, without waiting for it. Ends it afterwards."""
     context = zmq.Context()
     context.sndhwm = context.rcvhwm = 0
     context.reconnect_ivl = 5  # ms; by default 100, which would be measured too
     manager = KernelManager(kernel_name=name, context=context)
-    manager.start_kernel(stderr=subprocess.DEVNULL)
+    manager.start_kernel(stderr=subprocess.DEVNULL, cwd=folder)
     client = manager.client(context=context)  # by itself it would make one of its own
     client.start_channels(stdin=False, hb=False)
     try:
@@ -145,9 +145,9 @@ def launched(name: str) -> Iterator[Kernel]:
 
 
 @contextmanager
-def ready(name: str) -> Iterator[Kernel]:
+def ready(name: str, folder: str | None = None) -> Iterator[Kernel]:
     """A kernel that has run its first cell, imports and all."""
-    with launched(name) as kernel:
+    with launched(name, folder) as kernel:
         kernel.client.wait_for_ready(timeout=TIMEOUT)
         for _ in range(3):
             kernel.execute("1 + 1")
