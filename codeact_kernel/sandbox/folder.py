@@ -97,6 +97,14 @@ def make(runtime: Path, uid: int, gid: int) -> Folder:
     return folder
 
 
+def adopt(runtime: Path, path: str, lock: int) -> Folder:
+    """The folder of a sandbox that another kernel of ours started. Raises OSError when it is none."""
+    above, name = os.path.split(path)
+    if above != os.path.realpath(runtime) or not name.startswith(_PREFIX):
+        raise OSError(0, f"{path} is no folder of a sandbox")
+    return Folder(path, lock)
+
+
 def sweep(runtime: Path) -> None:
     """Take away what killed kernels of ours left below `runtime`."""
     with os.scandir(runtime) as entries:

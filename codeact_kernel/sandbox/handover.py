@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeact_kernel.sandbox import folder as folders
 from codeact_kernel.sandbox.cgroups import Group
-from codeact_kernel.sandbox.folder import Folder
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.spawn import Kind, Spawned
 
 PATIENCE = 10.0
 """Seconds the next kernel has to come: a busy machine takes some to start Python."""
+_ADDRESS = "\0codeact-standby-"
+"""No file: it is gone with who listens. What comes after it nobody can guess, and only the note tells."""
 _FOLDER = "standby"
 _MOST, _MOST_HANDLES = 1 << 20, 16
 _SECONDS = 2.0
@@ -96,7 +98,7 @@ def leave(spawned: Spawned, made: str, place: Path, seconds: float = PATIENCE) -
         return False
     group = spawned.group
     values = {
-        "address": f"\0codeact-standby-{os.urandom(16).hex()}",
+        "address": f"{_ADDRESS}{os.urandom(16).hex()}",
         "note": str(place),
         "seconds": seconds,
         "made": made,
@@ -127,6 +129,8 @@ def take(policy: Policy, made: str, place: Path) -> Spawned | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     try:
+        if not str(address).startswith(_ADDRESS):
+            raise ValueError("that is no address of a keeper's")
         channel.settimeout(_SECONDS)
         channel.connect(address)
         values, handles = _receive(channel)
@@ -158,7 +162,7 @@ def _adopt(
     rest = iter(handles)
     wire, bell = socket.socket(fileno=next(rest)), socket.socket(fileno=next(rest))
     doorway = socket.socket(fileno=next(rest)) if values["doorway"] else None
-    folder = Folder(values["folder"], next(rest))
+    folder = folders.adopt(policy.runtime, values["folder"], next(rest))
     backend, stronger = values["kind"]
     group = values["group"]
     return Spawned(

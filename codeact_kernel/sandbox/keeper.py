@@ -182,8 +182,9 @@ def _legacy(words: bytes, handles: list[int]) -> Legacy | None:
     try:
         listener.bind(values["address"])
         listener.listen(1)
-        with open(os.open(values["note"], flags, 0o600), "w") as file:
+        with open(os.open(values["note"] + ".new", flags, 0o600), "w") as file:
             json.dump({"address": values["address"]}, file)
+        os.replace(values["note"] + ".new", values["note"])
     except OSError:
         listener.close()
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codeact_kernel.sandbox import handover, usage
+from codeact_kernel.sandbox import cgroups, handover, usage
 from codeact_kernel.sandbox.ended import Cause
 from codeact_kernel.sandbox.policy import Policy
 from codeact_kernel.sandbox.process import launch
@@ -33,7 +33,9 @@ import os, sys
 from pathlib import Path
 from codeact_kernel.sandbox import handover
 from codeact_kernel.sandbox.policy import Policy
-print(handover.take(Policy.strict(), "this", Path(sys.argv[1])) is not None, flush=True)
+from dataclasses import replace
+policy = replace(Policy.strict(), runtime=Path(sys.argv[2]))
+print(handover.take(policy, "this", Path(sys.argv[1])) is not None, flush=True)
 os.kill(os.getpid(), 9)
 """
 Leave = Callable[..., Awaitable[list[int]]]
@@ -63,10 +65,10 @@ def asked_by(uid: int, note: Path) -> str:
     ).stdout
 
 
-def took_and_died(note: Path) -> str:
+def took_and_died(note: Path, runtime: Path) -> str:
     """Has it been taken by a process that is no more?"""
     return subprocess.run(
-        [sys.executable, "-c", TAKE, note], capture_output=True, text=True, check=False
+        [sys.executable, "-c", TAKE, note, runtime], capture_output=True, text=True, check=False
     ).stdout
 
 
@@ -121,6 +123,8 @@ async def test_the_next_kernel_has_it_whole(
     assert not exists(note)
     sandbox = await launch(policy, CONFIG, spawned, module="probe_worker")
     assert sandbox.pid == processes[0]
+    guard = "cgroup" if cgroups.parents() else "watchdog"
+    assert sandbox.report.memory_guard == ("none" if isolation == "none" else guard)
     assert sandbox.kind.backend == {"namespaces": "bubblewrap"}.get(isolation, isolation)
     inside = Inside(sandbox)
     assert await inside.run("answer = 6 * 7") == 42
@@ -149,6 +153,14 @@ async def test_it_ends_when_nobody_comes(leave: Leave, policy: Policy, note: Pat
     assert handover.take(policy, "this", note) is None
 
 
+@pytest.mark.parametrize("note_says", ["", "[]", '{"address": "\\u0000another"}'])
+def test_a_note_that_is_none_leads_nowhere(policy: Policy, note: Path, note_says: str) -> None:
+    """Whatever lies there in its place: the kernel starts as it would without."""
+    note.parent.mkdir(parents=True)
+    note.write_text(note_says)
+    assert handover.take(policy, "this", note) is None
+
+
 async def test_it_is_given_once(leave: Leave, policy: Policy, note: Path) -> None:
     """Who comes second finds nothing, and who has it can end it by ending."""
     processes = await leave("this")
@@ -164,7 +176,7 @@ async def test_it_is_given_once(leave: Leave, policy: Policy, note: Path) -> Non
 async def test_it_ends_with_whoever_took_it(leave: Leave, policy: Policy, note: Path) -> None:
     """However that ends: the keeper sees the line to it close."""
     processes = await leave("this")
-    assert took_and_died(note) == "True\n"
+    assert took_and_died(note, policy.runtime) == "True\n"
     assert gone(processes)
 
 
