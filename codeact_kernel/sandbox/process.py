@@ -66,8 +66,9 @@ async def launch(
         early = None
         try:
             sandbox = await _admit(spawned, told, spent)
-            folders.sweep(policy.runtime)
-            cgroups.sweep()
+            if spawned.bell is None:  # where one stood by, somebody waits
+                folders.sweep(policy.runtime)
+                cgroups.sweep()
             return sandbox
         except SandboxRefused as error:
             if spawned.bell is None:

@@ -104,6 +104,7 @@ class Spawned:
     """To who started it, when that may keep it for the next kernel (`keeper.py`)."""
     outside: int = 1
     """How many of its processes, from the first one, are not inside."""
+    _rung: bool = field(default=False, repr=False)
     _killed: bool = field(default=False, repr=False)
 
     @property
@@ -112,8 +113,9 @@ class Spawned:
         return self.kind.backend
 
     def ring(self) -> None:
-        """It is taken: it may be finished. Does nothing where nothing is left to do."""
-        if self.bell is not None:
+        """It is taken: it may be finished. Does nothing where nothing is left to do; idempotent."""
+        if self.bell is not None and not self._rung:
+            self._rung = True
             with contextlib.suppress(OSError):  # whoever waits for its self-test is told
                 self.bell.send(b"!", socket.MSG_NOSIGNAL)
 

@@ -94,6 +94,8 @@ class Standby:
             return None
         spawned, self._waiting = self._waiting, None
         try:
+            if spawned is not None:
+                spawned.ring()  # it is finished while we look whether it is what is wanted
             if spawned is not None and self._made == await self._wanted():
                 taken, spawned = spawned, None
                 return taken

@@ -51,6 +51,7 @@ def main(argv: list[str], late: Late | None = None) -> NoReturn:
     else:
 
         def complete() -> None:
+            zygote.exercise(kernel)  # there is time: what a first cell touches is copied now
             late.complete()
             zygote.enter(settings.workspace)
 

@@ -30,12 +30,17 @@ def prepare(config: Config) -> WireKernel:
     kernel = _build()
     for name in config.preload:
         _preload(name, kernel.log)
-    shell: Any = kernel.shell
-    shell.run_cell("0;", silent=True, store_history=False)
+    exercise(kernel)
     if config.imports is not None:
         _restrict(config)
     gc.freeze()
     return kernel
+
+
+def exercise(kernel: WireKernel) -> None:
+    """A cell that does nothing."""
+    shell: Any = kernel.shell
+    shell.run_cell("0;", silent=True, store_history=False)
 
 
 def enter(workspace: str | None) -> None:

@@ -172,6 +172,8 @@ class Staging:
         except TooMuch:
             return
         book = self._ledger
+        if not entries and book == ledger.Ledger():
+            return
         with Tree(self._folder) as tree, Tree(self.area.upper) as upper:
             open_paths = {change.path for change in self._pending(tree, entries)}
             needed = {part for path in open_paths for part in _above(path)}
