@@ -106,7 +106,7 @@ class Standby:
 
     def hand_over(self) -> None:
         """Leave the one that waits to the next kernel; `is_left` says whether that was possible."""
-        if self._note is None or made.is_edited("codeact_kernel", self._since) or not self.waits:
+        if self._note is None or not self.waits or made.is_edited("codeact_kernel", self._since):
             return
         spawned, self._waiting = self._waiting, None
         if spawned is None or self._made is None:
