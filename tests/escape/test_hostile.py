@@ -29,7 +29,7 @@ def test_nothing_gets_out(
 )
 def test_the_canaries_sing_where_there_are_no_walls(wall_less: Outside, program: Program) -> None:
     """The same programs do get out of isolation = none: it is the walls that stop them."""
-    assert wall_less.run(program) != [], wall_less.said[-2000:]
+    assert wall_less.run(program) or wall_less.later(), wall_less.said[-2000:]
 
 
 def test_the_corpus_is_a_corpus() -> None:

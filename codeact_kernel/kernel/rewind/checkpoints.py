@@ -292,7 +292,7 @@ class Checkpoints:
         sizes = await self._link.order("weigh")
         for text, size in sizes.items() if isinstance(sizes, dict) else ():
             row = self._rows.get(int(text)) if text.isdecimal() and len(text) < 10 else None
-            if row is not None and type(size) is int and size >= 0:
+            if row is not None and type(size) is int and 0 <= size < 2**53:
                 self._rows[row.number] = replace(row, size=size)
         kept = [row for row in self.rows if row.state is State.KEPT]
         while kept and sum(row.size for row in kept) > self._budget:
