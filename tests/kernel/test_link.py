@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from codeact_kernel.errors import SandboxRefused
+from codeact_kernel.errors import SandboxError, SandboxRefused
 from codeact_kernel.kernel.relay.link import Link, State
 from codeact_kernel.wire import MAX_HEAD, BadFrame
 from tests.kernel.boxes import FakeBox
@@ -116,4 +116,28 @@ async def test_one_that_got_ready_in_time_is_left_alone() -> None:
     await asyncio.sleep(0.3)
     assert link.state is State.READY
     assert not boxes[0].killed
+    await link.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[" * 500 + b"]" * 500, b'{"a": NaN}', b"\xff", b""],
+    ids=["deep", "nan", "bytes", "nothing"],
+)
+@pytest.mark.parametrize("fine", [True, False])
+async def test_an_answer_that_nobody_could_handle_is_none(raw: bytes, fine: bool) -> None:
+    """Whoever asked is told at once, whether it was to be a value or the words of a refusal."""
+    box = FakeBox()
+
+    async def launch(first: bool) -> FakeBox:
+        return box
+
+    link = Link(launch)
+    link.start()
+    await link.until_ready()
+    asked = asyncio.create_task(link.query("dap", {}))
+    await asyncio.sleep(0)
+    box.say({"t": "answer", "id": "q1", "ok": fine}, raw)
+    with pytest.raises(SandboxError, match="not JSON"):
+        await asyncio.wait_for(asked, 1)
     await link.close()

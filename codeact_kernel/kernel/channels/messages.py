@@ -63,7 +63,15 @@ class Incoming(NamedTuple):
 
 
 def as_object(raw: Raw) -> dict[str, Any]:
-    """Strict JSON (UTF-8, no NaN) that is an object. Raises BadMessage.
+    """As `as_value`, an object. Raises BadMessage."""
+    value = as_value(raw)
+    if not isinstance(value, dict):
+        raise BadMessage("not a JSON object")
+    return value
+
+
+def as_value(raw: Raw) -> Any:
+    """Strict JSON (UTF-8, no NaN). Raises BadMessage.
 
     Strict, because a browser's JSON.parse takes nothing else, and one bad message would be lost
     without a word there. At most `MAX_DEPTH` levels deep, because whoever handles it later may
@@ -73,8 +81,6 @@ def as_object(raw: Raw) -> dict[str, Any]:
         value = _DECODER.decode(str(raw, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise BadMessage("not JSON") from error
-    if not isinstance(value, dict):
-        raise BadMessage("not a JSON object")
     if _too_deep(raw, value):
         raise BadMessage(f"JSON more than {MAX_DEPTH} levels deep")
     return value

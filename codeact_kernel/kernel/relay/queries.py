@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from codeact_kernel.errors import SandboxError
+from codeact_kernel.kernel.channels.messages import BadMessage, as_value
 from codeact_kernel.wire import Bytes, Frame
 
 _SECONDS = 30.0
@@ -47,8 +47,8 @@ class Queries:
         if future is None or future.done():
             return
         try:
-            value = json.loads(str(frame.parts[0], "utf-8"))
-        except (ValueError, IndexError, RecursionError):
+            value = as_value(frame.parts[0])
+        except (BadMessage, IndexError):
             future.set_exception(SandboxError("The sandbox gave an answer that is not JSON."))
             return
         if frame.head.get("ok") is True:
