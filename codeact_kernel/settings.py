@@ -32,6 +32,8 @@ class Settings:
     """never, ask, risky."""
     vision: bool | None = None
     """None: as the model can."""
+    without: tuple[str, ...] = ()
+    """Tools that are switched off: "shell", and functions of the notebook by name."""
     context_window: int | None = None
     """Tokens, for models nobody knows."""
 
@@ -199,7 +201,13 @@ _NUMBERS = {
     "checkpoint_mb": int,
 }
 _MAY_BE_ZERO = ("checkpoints",)
-_LISTS = {"preload": "module names", "allow_net": "hosts", "mounts": "paths", "devices": "paths"}
+_LISTS = {
+    "without": "names of tools",
+    "preload": "module names",
+    "allow_net": "hosts",
+    "mounts": "paths",
+    "devices": "paths",
+}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codeact_kernel.agent.intents import concerns_of, imported_modules, outside_paths, shell_lines
-from codeact_kernel.agent.options import Rules
+from codeact_kernel.agent.options import SHELL, Rules
 from codeact_kernel.agent.source import syntax_problem, tree_of
 
 _SHELL_NAMES = frozenset(
@@ -61,6 +61,13 @@ def _refusals(tree: ast.Module, rules: Rules) -> Iterator[str]:
     if not rules.shell:
         for line in shell_lines(tree):
             yield f"Line {line}: shell commands and package installation are not allowed here."
+    off = rules.without - {SHELL}
+    for node in ast.walk(tree) if off else ():
+        if isinstance(node, ast.Name) and node.id in off:
+            yield (
+                f"Line {node.lineno}: {node.id} is switched off, so no step may use this name; find "
+                "another way."
+            )
     if rules.folders is not None:
         for path, line in outside_paths(tree, rules.folders):
             allowed = ", ".join(rules.folders) or "none"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
-from codeact_kernel.agent.options import Rules
+from codeact_kernel.agent.options import SHELL, Rules
 from codeact_kernel.trace.values import Function, Variable
 
 ANYTHING = Rules()
@@ -38,8 +38,11 @@ def opening(
     parts = [task_lines(task).strip()]
     if known := variable_lines(variables):
         parts.append("Variables that exist:\n" + "\n".join(known))
-    if offered := [_offer(function) for function in sorted(functions, key=lambda f: f.name)]:
+    known_functions = sorted(functions, key=lambda function: function.name)
+    if offered := [_offer(f) for f in known_functions if f.name not in rules.without]:
         parts.append("Functions of the notebook you can call:\n" + "\n".join(offered))
+    if SHELL in rules.without:
+        parts.append("Shell commands and package installation are switched off.")
     if rules.imports is not None:
         parts.append(f"Only these modules can be imported: {', '.join(sorted(rules.imports))}.")
     if rules.hosts is not None:

@@ -288,18 +288,16 @@ class Kernel:
         )
         relay, link = self.relay, self.link
         requests.offer(run.verbs(queue.stop, readiness))
-        requests.offer(
-            state.verbs(
-                link, lambda: relay.running.current is not None, lambda: queue.held is not None
-            )
-        )
+        ask = state.asking(link, lambda: relay.running.current is not None)
+        requests.offer(state.verbs(ask, lambda: queue.held is not None))
         requests.offer(observations.verbs(runner.observations))
         requests.offer(files.verbs(relay.files))
         requests.offer(
             sandbox.verbs(self._policy, link.readings, self._network, relay.firewall, panel)
         )
         requests.offer(panel_checkpoints.verbs(checkpoints))
-        requests.offer(settings.verbs(self._settings))
+        strict = self._policy.profile == "strict"
+        requests.offer(settings.verbs(self._settings, strict, ask))
         requests.offer(cells.verbs(projection, turnstile, queue.drop))
         return queue
 

@@ -8,6 +8,8 @@ import pytest
 
 from codeact_kernel.agent.checks import Checked, check
 from codeact_kernel.agent.options import Rules
+from codeact_kernel.agent.prompt import opening
+from codeact_kernel.trace.values import Function
 
 NAMES = frozenset({"print", "open", "range", "df", "exec", "eval", "__import__"})
 STRICT = Rules.strict(frozenset({"math", "matplotlib", "os.path"}), ("/data", "/tmp/x"))  # noqa: S108
@@ -131,3 +133,35 @@ def test_deep_code_has_no_hints(code: str) -> None:
     """Valid code that is too deep for the linter runs without its advice; the rules still hold."""
     assert looked(code) == Checked()
     assert "importing os" in looked(f"{code}\nimport os", STRICT).refusal
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("search('x')", "Line 1: search is switched off"),
+        ("f = search\nf()", "Line 1: search is switched off"),
+        ("def search(): ...\nsearch()", "Line 2: search is switched off"),
+        ("x.search()", ""),
+        ("!ls", "shell commands"),
+        ("shell = 'bash'", ""),
+    ],
+)
+def test_a_tool_that_is_switched_off_is_refused(code: str, words: str) -> None:
+    """By its name, however it is used; names that only look like it are not meant."""
+    refusal = looked(code, Rules().switched_off(["search", "shell"])).refusal
+    assert words in refusal if words else not refusal
+
+
+def test_what_is_switched_off_is_not_offered() -> None:
+    """The model does not hear of it, and is told when there is no shell; otherwise nothing changes."""
+    functions = (
+        Function(name="search", signature="(words)"),
+        Function(name="plot", signature="()"),
+    )
+    without = opening("Do it.", {}, functions, 5, Rules().switched_off(["search", "shell"]))
+    assert "search" not in without
+    assert "def plot()" in without
+    assert "Shell commands and package installation are switched off." in without
+    assert opening("Do it.", {}, functions, 5, Rules().switched_off([])) == opening(
+        "Do it.", {}, functions, 5
+    )

@@ -36,6 +36,7 @@ from codeact_kernel.kernel.cells.agent_options import Options, options_of
             Options(approve="risky"),
         ),
         ('%%agent --model "replay/my file.ipynb"\nx', "x", Options(model="replay/my file.ipynb")),
+        ("%%agent --without shell,search\nx", "x", Options(without=("shell", "search"))),
         ("%agent -- --steps is an option", "--steps is an option", Options()),
         ("%agent --api-base http://h:1/v1 hi", "hi", Options(api_base="http://h:1/v1")),
         ("%%agent\ncontinue the series 1, 2, 3", "continue the series 1, 2, 3", Options()),

@@ -87,3 +87,13 @@ def test_another_provider_never_gets_the_key() -> None:
     same = choose(loaded(), Options(), Options(model="openai/other")).settings
     other = choose(loaded(), Options(), Options(model="anthropic/x")).settings
     assert (same.api_key, other.api_key) == ("sk-SECRET", "")
+
+
+def test_a_cell_switches_tools_off_and_none_on() -> None:
+    """What its user has switched off stays so, in the configuration as in the panel."""
+    mine = loaded(CODEACT_WITHOUT="shell")
+    written = Options(without=("search",))
+    assert choose(mine, Options(), written).settings.without == ("shell", "search")
+    panel = Options(without=("plot",))
+    assert choose(mine, panel, written).settings.without == ("plot", "search")
+    assert choose(mine, Options(without=()), Options()).settings.without == ()

@@ -103,7 +103,7 @@ async def test_while_code_runs_nothing_is_asked(page: Front) -> None:
     running = page.client.execute("run")
     await page.reply(page.client.kernel_info())
     page.box.publish("status", running, {"execution_state": "busy"})
-    for verb in ("variables", "look", "set_variable"):
+    for verb in ("variables", "look", "set_variable", "tools"):
         assert (await reply_to(page, verb))["problem"].startswith("Code is running")
 
 
@@ -174,6 +174,17 @@ async def test_settings_have_no_key_and_overrides_are_replaced(page: Front) -> N
     run = page.client.execute("%%agent\ndo it")
     page.box.script = obedient
     assert "--steps must be" in (await page.reply(run))["content"]["evalue"]
+
+
+async def test_tools_are_the_shell_and_the_notebooks_functions(page: Front) -> None:
+    """Each with the first line of what it says of itself; names that are none are refused."""
+    search = {"name": "search", "signature": "(words: str) -> list[str]"}
+    doc = "\n  Look something up.\n\n  At length."
+    answering(page, {"functions": [{**search, "doc": doc}]})
+    assert await reply_to(page, "tools") == example("reply_tools")
+    wrong = await reply_to(page, "override", options={"without": ["a b"]})
+    assert "--without needs names" in wrong["problem"]
+    assert not (await reply_to(page, "override", options={"without": ["shell"]}))["problem"]
 
 
 async def test_the_tree_of_states_is_told(page: Front) -> None:

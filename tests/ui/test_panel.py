@@ -243,6 +243,33 @@ def test_settings_are_saved_and_shape_the_next_run(lab: Lab, page: Page) -> None
     )
 
 
+def test_a_tool_that_is_switched_off_is_neither_offered_nor_run(lab: Lab, page: Page) -> None:
+    """The functions of the notebook are listed with the shell; a switch is a saved setting."""
+    define = (
+        'def lucky(number: int) -> bool:\n    """Whether a number is lucky."""\n    return True'
+    )
+    with serving(step("print(lucky(7))"), step("final_answer('done')")) as server:
+        panel = opened(page, lab, "tools", define, agent(server.url))
+        panel.notebook.command("notebook:run-cell-and-select-next")
+        panel.notebook.wait_for_count(0, 1)
+        panel.toggle("Run", "Variables", "Settings")
+        settings = panel.section("settings")
+        expect(settings).to_contain_text("Whether a number is lucky.")
+        settings.get_by_role("switch", name="lucky").click()
+        expect(settings.get_by_role("switch", name="lucky")).not_to_be_checked()
+        expect(settings.get_by_role("switch", name="shell")).to_be_checked()
+        panel.notebook.picture("panel-tools")
+        panel.toggle("Settings", "Run")
+        panel.run()
+        panel.until("answer")
+        messages = server.requests[-1]["messages"]
+        assert "lucky" not in messages[1]["content"]
+        assert "lucky is switched off" in messages[-1]["content"]
+        panel.toggle("Run", "Settings")
+        settings.get_by_role("switch", name="lucky").click()
+        expect(settings.get_by_role("switch", name="lucky")).to_be_checked()
+
+
 def test_the_agent_is_asked_and_an_error_is_handed_to_it(lab: Lab, page: Page) -> None:
     """The toolbar button inserts an empty task; the command for an error one with cell and traceback."""
     panel = opened(page, lab, "asking", "cities = ['Oslo']\ncities[1]")

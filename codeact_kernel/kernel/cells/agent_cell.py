@@ -44,6 +44,7 @@ Give the agent a task; it works in this notebook, cell by cell, in the sandbox.
     --budget USD       at most this much money
     --approve WHEN     never, ask (before each step), or risky (only when a check finds something)
     --vision           show plots to the model (--no-vision: do not)
+    --without NAMES    switch tools off: shell, or functions of the notebook (commas between them)
     --api-base URL     the address of an OpenAI-compatible server
 
 {name} in a task is replaced by the value of that variable; {{name}} stays {name}.

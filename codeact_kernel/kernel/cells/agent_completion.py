@@ -16,7 +16,16 @@ from codeact_kernel.kernel.channels.messages import Incoming
 
 _LINE = re.compile(r"[ \t\n]*(%%?)agent([ \t].*)?$", re.ASCII)
 _WORDS = ("continue", "help", "files", "trust display", "distrust display", "checkpoint", "rewind")
-_OPTIONS = ("--model", "--steps", "--budget", "--approve", "--vision", "--no-vision", "--api-base")
+_OPTIONS = (
+    "--model",
+    "--steps",
+    "--budget",
+    "--approve",
+    "--vision",
+    "--no-vision",
+    "--without",
+    "--api-base",
+)
 _MOST = 300
 _BARE = frozenset(("--vision", "--no-vision"))
 """Options that take no value."""

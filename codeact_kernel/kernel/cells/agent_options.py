@@ -13,6 +13,7 @@ from typing import Any
 from codeact_kernel.errors import UsageError
 
 APPROVALS = ("never", "ask", "risky")
+MOST_TOOLS = 200
 NO_WIDENING = (
     "A cell cannot open the network, because notebooks come from others. Allow hosts with "
     "codeact run --allow-net HOST, or with allow_net in your configuration file."
@@ -31,6 +32,7 @@ class Options:
     approve: str | None = None
     vision: bool | None = None
     api_base: str | None = None
+    without: tuple[str, ...] | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that were given, by name."""
@@ -132,6 +134,20 @@ def _vision(value: Any) -> bool:
     return value
 
 
+def _without(value: Any) -> tuple[str, ...]:
+    """Names, as a list or with commas between them."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or len(names) > MOST_TOOLS:
+        raise UsageError(f"--without needs the names of at most {MOST_TOOLS} tools.")
+    for name in names:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise UsageError(
+                f"--without needs names of functions, or shell, with commas between them, not "
+                f"{str(name)[:40]!r}."
+            )
+    return tuple(dict.fromkeys(names))
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UsageError("--model and --api-base need a name and an address.")
@@ -150,4 +166,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "approve": _approve,
     "vision": _vision,
     "api_base": _text,
+    "without": _without,
 }

@@ -257,6 +257,7 @@ class Runner:
         if policy.profile == "strict" and policy.imports is not None:
             folders = ("/tmp", *([str(policy.workspace)] if policy.workspace else []))  # noqa: S108 -- a folder inside the sandbox
             rules = Rules.strict(policy.imports, folders)
+        rules = rules.switched_off(settings.without)
         return LoopOptions(
             approve=settings.approve,
             vision=settings.vision,
@@ -267,6 +268,7 @@ class Runner:
                 **_shown(policy),
                 **({"display": "trusted"} if self._relay.firewall.trusted else {}),
                 **({} if rules.hosts is None else {"allow_net": list(rules.hosts)}),
+                **({"without": sorted(rules.without)} if rules.without else {}),
             },
         )
 

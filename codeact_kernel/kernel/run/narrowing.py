@@ -36,6 +36,8 @@ def choose(settings: Settings, own: Options, written: Options) -> Chosen:
     """
     mine = _with(settings, own)
     asked = replace(written, **dict.fromkeys(own.given()))
+    off = dict.fromkeys((*mine.without, *(written.without or ())))  # a cell switches nothing on
+    asked = replace(asked, without=tuple(off))
     _require_narrower(mine, asked)
     chosen = _with(mine, asked)
     if chosen.model.startswith(_REPLAY):

@@ -107,6 +107,14 @@ export interface ICheckpoints {
   redo: number;
 }
 
+/** What code may call and the user can switch off. `off`: the kernel's profile has done so for good. */
+export interface ITool {
+  name: string;
+  signature: string;
+  about: string;
+  off: boolean;
+}
+
 /** What the user configured for this kernel, by option. */
 export interface IConfigured {
   configured: JSONObject;
@@ -202,6 +210,15 @@ export function checkpoints(data: JSONObject): ICheckpoints {
     })),
     redo: count(data, 'redo')
   };
+}
+
+export function tools(data: JSONObject): ITool[] {
+  return objects(data, 'tools').map(each => ({
+    name: text(each, 'name'),
+    signature: text(each, 'signature'),
+    about: text(each, 'about'),
+    off: flag(each, 'off')
+  }));
 }
 
 export function configured(data: JSONObject): IConfigured {

@@ -40,11 +40,25 @@ export function Empty(props: { text: string; children?: React.ReactNode }): Reac
 }
 
 /** A sentence about what could not be done. */
-export function Trouble(props: { sentence: string | undefined }): React.ReactElement | null {
+export function Trouble(props: { sentence: string }): React.ReactElement | null {
   return props.sentence ? (
     <p className="codeact-Trouble" role="alert">
       {props.sentence}
     </p>
+  ) : null;
+}
+
+/** What a section says while a part is not known: why, or that it is asked for. */
+export function Unknown(props: { problem: string; loading: boolean }): React.ReactElement {
+  return (
+    <Empty text={props.problem || (props.loading ? 'Asking the notebook…' : 'Not known yet.')} />
+  );
+}
+
+/** What is shown is older than it should be, and why. */
+export function Outdated(props: { problem: string }): React.ReactElement | null {
+  return props.problem ? (
+    <p className="codeact-Note">{props.problem} Shown is what was there before.</p>
   ) : null;
 }
 

@@ -9,11 +9,19 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 /** The options of `%%agent` that can be preferred; the schema has the same names. */
-export const OPTIONS = ['model', 'approve', 'steps', 'budget', 'vision', 'api_base'] as const;
+export const OPTIONS = [
+  'model',
+  'approve',
+  'steps',
+  'budget',
+  'vision',
+  'api_base',
+  'without'
+] as const;
 export type Option = (typeof OPTIONS)[number];
 
-/** The value of an option. */
-export type Choice = string | number | boolean;
+/** The value of an option; a list are names. */
+export type Choice = string | number | boolean | string[];
 export type Options = Partial<Record<Option, Choice>>;
 
 /** One plugin's settings, as ISettingRegistry.ISettings is. */
@@ -69,7 +77,13 @@ export class Preferences {
 
 /** A value of an option among what JSON can hold; null: it is none. */
 export function choice(value: unknown): Choice | null {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? value
-    : null;
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return value;
+  }
+  return names(value);
+}
+
+/** A list of names; null: it is none. */
+export function names(value: unknown): string[] | null {
+  return Array.isArray(value) && value.every(each => typeof each === 'string') ? value : null;
 }

@@ -16,7 +16,7 @@ export interface ISectionOptions {
   name: string;
   label: string;
   /** What is asked of the kernel while somebody looks. */
-  part?: keyof IParts;
+  parts?: readonly (keyof IParts)[];
   /** Seconds after which it is asked again; it is not by itself. */
   every?: number;
   /** `live`: the section is seen. */
@@ -89,21 +89,20 @@ export class Section extends ReactWidget {
   }
 
   private _look(seen: boolean): void {
-    const { part, every } = this._options;
+    const { parts = [], every } = this._options;
     this._seen = seen;
     clearInterval(this._timer);
-    if (!part) {
-      return;
-    }
-    if (!seen) {
-      this._store?.unwatch(part);
-      return;
-    }
-    this._store?.watch(part);
-    if (every !== undefined) {
+    parts.forEach(part => {
+      if (seen) {
+        this._store?.watch(part);
+      } else {
+        this._store?.unwatch(part);
+      }
+    });
+    if (seen && every !== undefined) {
       this._timer = window.setInterval(() => {
         if (!document.hidden) {
-          this._store?.refresh(part);
+          parts.forEach(part => this._store?.refresh(part));
         }
       }, 1000 * every);
     }

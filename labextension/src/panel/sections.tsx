@@ -70,7 +70,7 @@ function variablesSection(stores: Stores): Section {
   return new Section({
     name: 'variables',
     label: 'Variables',
-    part: 'variables',
+    parts: ['variables'],
     buttons: { refresh: refresher(stores, 'variables') },
     draw: store => (
       <VariablesView
@@ -117,7 +117,7 @@ function filesSection(stores: Stores): Section {
   return new Section({
     name: 'files',
     label: 'Files',
-    part: 'files',
+    parts: ['files'],
     buttons: { refresh: refresher(stores, 'files') },
     draw: store => (
       <FilesView
@@ -171,7 +171,7 @@ function rewindSection(stores: Stores): Section {
   return new Section({
     name: 'rewind',
     label: 'Rewind',
-    part: 'checkpoints',
+    parts: ['checkpoints'],
     buttons: { refresh: refresher(stores, 'checkpoints') },
     draw: store => (
       <RewindView
@@ -208,7 +208,7 @@ function sandboxSection(): Section {
   return new Section({
     name: 'sandbox',
     label: 'Sandbox',
-    part: 'sandbox',
+    parts: ['sandbox'],
     every: 2,
     draw: store => (
       <SandboxView state={store.state} actions={{ trust: display => void trust(store, display) }} />
@@ -234,7 +234,7 @@ function settingsSection(preferences: Preferences): Section {
   const section = new Section({
     name: 'settings',
     label: 'Settings',
-    part: 'settings',
+    parts: ['settings', 'tools'],
     draw: store => (
       <SettingsView
         state={store.state}

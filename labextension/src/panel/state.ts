@@ -4,7 +4,15 @@
  * Rule: pure. `reduce` is the only maker of a state; store.ts owns the present one.
  */
 import type { ConnectionState } from '../tokens';
-import type { ICheckpoints, IConfigured, IFiles, IPage, ISandbox, IVariable } from './answers';
+import type {
+  ICheckpoints,
+  IConfigured,
+  IFiles,
+  IPage,
+  ISandbox,
+  ITool,
+  IVariable
+} from './answers';
 import type { RunEvent } from './events';
 import { fold } from './run';
 import type { IRun } from './run';
@@ -38,6 +46,7 @@ export interface IParts {
   sandbox: ISandbox;
   checkpoints: ICheckpoints;
   settings: IConfigured;
+  tools: ITool[];
 }
 
 export interface IPanelState {
@@ -48,6 +57,7 @@ export interface IPanelState {
   sandbox: IPart<ISandbox>;
   checkpoints: IPart<ICheckpoints>;
   settings: IPart<IConfigured>;
+  tools: IPart<ITool[]>;
   look: ILook | null;
   draft: IDraft | null;
   /** What could not be done last, as a sentence, and in which section; null: nothing. */
@@ -84,10 +94,16 @@ export function initial(connection: ConnectionState): IPanelState {
     sandbox: UNKNOWN,
     checkpoints: UNKNOWN,
     settings: UNKNOWN,
+    tools: UNKNOWN,
     look: null,
     draft: null,
     trouble: null
   };
+}
+
+/** What could not be done last in a section, "" for nothing. */
+export function troubleIn(state: IPanelState, section: string): string {
+  return state.trouble?.section === section ? state.trouble.sentence : '';
 }
 
 /** The state after an action. */

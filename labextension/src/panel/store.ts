@@ -9,19 +9,16 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import { ProtocolError } from '../fields';
 import type { IEditMessage, IEventMessage } from '../protocol';
-import { Problem } from '../requests';
 import type { ConnectionState, IConnectionPort } from '../tokens';
 import * as answers from './answers';
 import { readEvent } from './events';
+import { answered, sentence } from './parts';
+import type { Part } from './parts';
 import { initial, reduce } from './state';
-import type { Action, Answer, IPanelState, IParts } from './state';
+import type { Action, Answer, IPanelState } from './state';
 
-type Part = keyof IParts;
-
-const STALE: readonly Part[] = ['variables', 'files', 'checkpoints'];
-const UNREADABLE = 'The kernel and this page are of different versions: reload the page.';
+const STALE: readonly Part[] = ['variables', 'files', 'checkpoints', 'tools'];
 
 export class Store implements IDisposable {
   constructor(connection: IConnectionPort) {
@@ -286,30 +283,4 @@ export class Store implements IDisposable {
   private readonly _again = new Set<Part>();
   private _state: IPanelState;
   private _isDisposed = false;
-}
-
-function answered(part: Part, data: JSONObject): Answer {
-  switch (part) {
-    case 'variables':
-      return { type: 'answered', part, value: answers.variables(data) };
-    case 'files':
-      return { type: 'answered', part, value: answers.files(data) };
-    case 'sandbox':
-      return { type: 'answered', part, value: answers.sandbox(data) };
-    case 'checkpoints':
-      return { type: 'answered', part, value: answers.checkpoints(data) };
-    case 'settings':
-      return { type: 'answered', part, value: answers.configured(data) };
-  }
-}
-
-/** What went wrong, for the user. Anything else is a mistake of ours and goes on as one. */
-function sentence(error: unknown): string {
-  if (error instanceof Problem) {
-    return error.message;
-  }
-  if (error instanceof ProtocolError) {
-    return `${UNREADABLE} (${error.message})`;
-  }
-  throw error;
 }

@@ -197,7 +197,8 @@ describe('answers', () => {
     keep: answers.decided,
     sandbox: answers.sandbox,
     checkpoints: answers.checkpoints,
-    settings: answers.configured
+    settings: answers.configured,
+    tools: answers.tools
   };
 
   it.each(Object.keys(readers))('reads the example of the contract for %s', verb => {

@@ -10,6 +10,7 @@ import { RewindView, tree } from '../../src/panel/sections/rewind';
 import { RunView } from '../../src/panel/sections/run';
 import { SandboxView } from '../../src/panel/sections/sandbox';
 import { chosen, SettingsView } from '../../src/panel/sections/settings';
+import { ToolsView } from '../../src/panel/sections/tools';
 import { isEditable, typed, typeFor, VariablesView } from '../../src/panel/sections/variables';
 import { initial } from '../../src/panel/state';
 import type { IPanelState } from '../../src/panel/state';
@@ -80,6 +81,11 @@ describe('RunView', () => {
     expect(html).toContain('2 of 8');
     expect(html).toContain('$0.0200 of $1.00');
     expect(html).toContain('200 tokens in (120 cached) · 20 out');
+  });
+
+  it('says what the user should know of it', () => {
+    const notice = { type: 'Noticed', run: 'r', sentence: 'No state is kept: a thread is alive.' };
+    expect(run(STARTED, finished(1), notice)).toContain('No state is kept: a thread is alive.');
   });
 
   it('shows words of model and user as text', () => {
@@ -323,6 +329,36 @@ describe('RewindView', () => {
     expect(html).toContain('the notebook came from here');
     expect(html.split('>Go back<')).toHaveLength(2);
     expect(html).toContain('>Redo<');
+  });
+});
+
+describe('ToolsView', () => {
+  const shell = { name: 'shell', signature: '', about: 'Shell commands.', off: false };
+  const draw = (given: Partial<React.ComponentProps<typeof ToolsView>>): string =>
+    renderToStaticMarkup(
+      <ToolsView
+        tools={known([shell, { ...shell, name: 'search', signature: '(words)' }])}
+        configured={[]}
+        off={null}
+        set={NOTHING}
+        {...given}
+      />
+    );
+
+  it('has a switch for each, and for what is switched off and not there', () => {
+    const html = draw({ off: ['search', 'other'] });
+    expect(html.split('role="switch"')).toHaveLength(4);
+    expect(html.split('checked=""')).toHaveLength(2);
+    expect(html).toContain('search(words)');
+    expect(html).toContain('Not in this notebook.');
+  });
+
+  it('shows what is configured where nothing is set, and what the profile does not allow', () => {
+    expect(draw({ configured: ['shell'] }).split('checked=""')).toHaveLength(2);
+    expect(draw({ configured: ['shell'], off: [] }).split('checked=""')).toHaveLength(3);
+    const strict = draw({ tools: known([{ ...shell, off: true }]) });
+    expect(strict).toContain('disabled=""');
+    expect(strict).not.toContain('checked=""');
   });
 });
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from codeact_kernel.errors import SandboxError, UsageError
@@ -31,13 +31,22 @@ _MAX_INTEGER = 1000
 _SIMPLE = ("int", "float", "str", "bool")
 
 
-def verbs(link: Link, runs: Callable[[], bool], at_work: Callable[[], bool]) -> Mapping[str, Verb]:
-    """`runs()`: code is running inside; `at_work()`: so is the agent, or it is about to."""
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
+
+def asking(link: Link, runs: Callable[[], bool]) -> Ask:
+    """Asks the sandbox; raises UsageError while `runs()`: code is running inside."""
 
     async def ask(name: str, arguments: Mapping[str, Any]) -> Any:
         if runs():
             raise UsageError(BUSY)
         return await link.query(name, arguments)
+
+    return ask
+
+
+def verbs(ask: Ask, at_work: Callable[[], bool]) -> Mapping[str, Verb]:
+    """`ask` asks the sandbox; `at_work()`: a run of the agent is under way, or about to be."""
 
     async def variables(comm: Comm) -> dict[str, Any]:
         found = surroundings_of(await ask("surroundings", {})).variables

@@ -6,7 +6,8 @@
 import * as React from 'react';
 
 import type { IChange } from '../answers';
-import { Button, Empty, Trouble } from '../pieces';
+import { Button, Empty, Outdated, Trouble, Unknown } from '../pieces';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import { bytes, plural } from '../words';
 
@@ -30,11 +31,9 @@ const ACTS: Readonly<Record<string, string>> = {
 export function FilesView({ state, actions }: IProps): React.ReactElement {
   const { value, loading, problem } = state.files;
   if (!value) {
-    return <Empty text={problem || (loading ? 'Looking at the folder…' : 'Not known yet.')} />;
+    return <Unknown problem={problem} loading={loading} />;
   }
-  const trouble = (
-    <Trouble sentence={state.trouble?.section === 'files' ? state.trouble.sentence : undefined} />
-  );
+  const trouble = <Trouble sentence={troubleIn(state, 'files')} />;
   if (value.unavailable) {
     return <Empty text={value.unavailable} />;
   }
@@ -49,6 +48,7 @@ export function FilesView({ state, actions }: IProps): React.ReactElement {
   return (
     <div className="codeact-Files" aria-busy={loading}>
       {trouble}
+      <Outdated problem={problem} />
       <div className="codeact-Row">
         <span className="codeact-Facts">
           {`${plural(value.changes.length, 'change')} of the agent, not in your folder yet`}

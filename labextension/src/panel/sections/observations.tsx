@@ -9,6 +9,7 @@ import * as React from 'react';
 import { Button, Empty, StatusMark, Trouble } from '../pieces';
 import { openObservation } from '../run';
 import type { IRun, IStep } from '../run';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import { number, outcomeOfCode } from '../words';
 import { DraftView } from './draft';
@@ -29,7 +30,7 @@ interface IProps {
 }
 
 export function ObservationsView({ state, actions }: IProps): React.ReactElement {
-  const { run, draft, trouble } = state;
+  const { run, draft } = state;
   const steps = run?.steps.filter(step => step.observation !== null) ?? [];
   if (!run || !steps.length) {
     return <Empty text="Nothing was shown to the model yet: a step has to run first." />;
@@ -39,7 +40,7 @@ export function ObservationsView({ state, actions }: IProps): React.ReactElement
   return (
     <div className="codeact-Observations">
       <Standing run={run} actions={actions} />
-      <Trouble sentence={trouble?.section === 'observations' ? trouble.sentence : undefined} />
+      <Trouble sentence={troubleIn(state, 'observations')} />
       {steps.map((step, at) => (
         <Shown key={step.number} step={step} newest={at === steps.length - 1}>
           {drafted?.step === step.number ? (

@@ -31,7 +31,7 @@ export function PageView(props: { look: ILook; actions: IActions }): React.React
           </span>
         )}
       </div>
-      <Trouble sentence={look.problem || undefined} />
+      <Trouble sentence={look.problem} />
       {look.page && <Cells page={look.page} name={look.name} />}
       {look.page && <Turn page={look.page} name={look.name} actions={actions} />}
     </div>

@@ -6,7 +6,8 @@
 import * as React from 'react';
 
 import type { ICheckpoint } from '../answers';
-import { Button, Empty, Trouble } from '../pieces';
+import { Button, Empty, Outdated, Trouble, Unknown } from '../pieces';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import { bytes } from '../words';
 
@@ -24,16 +25,15 @@ interface IProps {
 export function RewindView({ state, actions }: IProps): React.ReactElement {
   const { value, loading, problem } = state.checkpoints;
   if (!value) {
-    return <Empty text={problem || (loading ? 'Asking the notebook…' : 'Not known yet.')} />;
+    return <Unknown problem={problem} loading={loading} />;
   }
   if (value.unavailable) {
     return <Empty text={value.unavailable} />;
   }
   return (
     <div className="codeact-Rewind" aria-busy={loading}>
-      <Trouble
-        sentence={state.trouble?.section === 'rewind' ? state.trouble.sentence : undefined}
-      />
+      <Trouble sentence={troubleIn(state, 'rewind')} />
+      <Outdated problem={problem} />
       <div className="codeact-Row">
         <Button label="Keep this state…" onClick={actions.name} />
         {value.redo > 0 && (

@@ -8,6 +8,7 @@ import * as React from 'react';
 import { Button, Elapsed, Empty, Meter, StatusMark, Trouble } from '../pieces';
 import { spent } from '../run';
 import type { IRun, IStep } from '../run';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import {
   duration,
@@ -50,9 +51,10 @@ export function RunView({ state, live, actions }: IProps): React.ReactElement {
     <div className="codeact-Run">
       <Task run={run} reveal={actions.reveal} />
       <Progress run={run} live={live} actions={actions} />
-      <Trouble sentence={state.trouble?.section === 'run' ? state.trouble.sentence : undefined} />
+      <Trouble sentence={troubleIn(state, 'run')} />
       <Costs run={run} />
       <Timeline run={run} live={live} reveal={actions.reveal} />
+      <Notices notices={run.notices} />
       <End run={run} goOn={actions.goOn} />
     </div>
   );
@@ -181,6 +183,17 @@ function Timeline(props: {
       ))}
     </ol>
   );
+}
+
+/** What the user should know of the run: a price that is not known, a state that cannot be kept. */
+function Notices(props: { notices: readonly string[] }): React.ReactElement | null {
+  return props.notices.length ? (
+    <ul className="codeact-Notes" aria-label="Notices">
+      {props.notices.map((sentence, at) => (
+        <li key={at}>{sentence}</li>
+      ))}
+    </ul>
+  ) : null;
 }
 
 function StepRow(props: { step: IStep; live: boolean; reveal: () => void }): React.ReactElement {

@@ -9,6 +9,7 @@ import { GRADES, TRUSTED } from '../../describe';
 import type { IConnected } from '../../tokens';
 import type { INetwork, INetworkRequest, ISandbox } from '../answers';
 import { Empty, Meter, Trouble } from '../pieces';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import { bytes, duration, plural, reading } from '../words';
 
@@ -36,11 +37,7 @@ export function SandboxView({ state, actions }: IProps): React.ReactElement {
   return (
     <div className="codeact-Sandbox">
       <Grade connection={connection} />
-      <Trouble
-        sentence={
-          state.trouble?.section === 'sandbox' ? state.trouble.sentence : state.sandbox.problem
-        }
-      />
+      <Trouble sentence={troubleIn(state, 'sandbox') || state.sandbox.problem} />
       {value && <Limits sandbox={value} />}
       {value && <Network network={value.network} />}
       <Trust connection={connection} trust={actions.trust} />

@@ -6,9 +6,11 @@
 import * as React from 'react';
 
 import { Trouble } from '../pieces';
-import { choice } from '../preferences';
+import { choice, names } from '../preferences';
 import type { Choice, Option, Options } from '../preferences';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
+import { ToolsView } from './tools';
 
 export interface ISettingsActions {
   set(name: Option, value: Choice | null): void;
@@ -57,9 +59,7 @@ export function SettingsView(props: IProps): React.ReactElement {
         event.preventDefault();
       }}
     >
-      <Trouble
-        sentence={state.trouble?.section === 'settings' ? state.trouble.sentence : undefined}
-      />
+      <Trouble sentence={troubleIn(state, 'settings')} />
       {FIELDS.map(field => (
         <Field
           key={`${field.name} ${JSON.stringify(options[field.name] ?? null)}`}
@@ -72,6 +72,14 @@ export function SettingsView(props: IProps): React.ReactElement {
           }}
         />
       ))}
+      <ToolsView
+        tools={state.tools}
+        configured={names(state.settings.value?.configured.without) ?? []}
+        off={names(options.without)}
+        set={off => {
+          actions.set('without', off);
+        }}
+      />
       <p className="codeact-Note">
         {areKept
           ? 'Saved as settings of JupyterLab, for all notebooks, from the next run on. What is written in a cell can only narrow them.'

@@ -6,8 +6,9 @@
 import * as React from 'react';
 
 import type { IVariable } from '../answers';
-import { Empty, Trouble } from '../pieces';
+import { Empty, Outdated, Trouble, Unknown } from '../pieces';
 import { lastChange } from '../run';
+import { troubleIn } from '../state';
 import type { IPanelState } from '../state';
 import { number } from '../words';
 import { PageView } from './page';
@@ -31,25 +32,27 @@ export function VariablesView({ state, actions }: IProps): React.ReactElement {
     return <PageView look={state.look} actions={actions} />;
   }
   if (!value) {
-    return <Empty text={problem || (loading ? 'Asking the notebook…' : 'Not known yet.')} />;
+    return <Unknown problem={problem} loading={loading} />;
   }
   if (!value.length) {
     return <Empty text="No variable is defined in this notebook yet." />;
   }
   return (
     <div className="codeact-Variables" aria-busy={loading}>
-      <Trouble
-        sentence={state.trouble?.section === 'variables' ? state.trouble.sentence : undefined}
-      />
-      {problem && <p className="codeact-Note">{problem} Shown is what was there before.</p>}
+      <Trouble sentence={troubleIn(state, 'variables')} />
+      <Outdated problem={problem} />
       <table className="codeact-Table">
         <thead>
           <tr>
             <th scope="col">Name</th>
             <th scope="col">Type</th>
+            <th scope="col" className="codeact-Variables-size">
+              Size
+            </th>
             <th scope="col">Value</th>
             <th
               scope="col"
+              className="codeact-Variables-step"
               title="The step of the last run that made or changed it"
               aria-label="Step"
             >
@@ -67,6 +70,7 @@ export function VariablesView({ state, actions }: IProps): React.ReactElement {
                 {variable.type}
                 {variable.shape && ` ${variable.shape}`}
               </td>
+              <td className="codeact-Variables-size">{variable.size}</td>
               <td className="codeact-Variables-value">
                 <Value variable={variable} actions={actions} />
               </td>
