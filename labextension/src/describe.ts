@@ -20,7 +20,7 @@ export const TRUSTED =
 export const GRADES: Readonly<Record<string, string>> = {
   vm: 'Cells run in a virtual machine of their own.',
   gvisor: 'Cells run on a kernel of their own (gVisor).',
-  namespaces: 'Cells run in namespaces of their own, without network.',
+  namespaces: 'Cells run in namespaces of their own.',
   landlock: 'Cells run as an ordinary process with Landlock and seccomp rules.',
   none: 'Cells are not isolated: they can do what you can do.'
 };
