@@ -43,16 +43,13 @@ class Asking:
         self, line: socket.socket, send: Callable[[Raw], None], nudge: Callable[[], None]
     ) -> None:
         self._line = line
+        self.fd = line.fileno()
+        """Readable when there is an answer."""
         self._send = send
         self._nudge = nudge
         self._waiting: deque[tuple[str, float, Raw]] = deque(maxlen=MOST)
         self._asked = ""
         self._until = 0.0
-
-    @property
-    def fd(self) -> int:
-        """Readable when there is an answer."""
-        return self._line.fileno()
 
     @property
     def deadline(self) -> float | None:

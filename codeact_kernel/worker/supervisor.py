@@ -119,13 +119,11 @@ class Supervisor:
     def _timeout(self) -> float | None:
         if self._shutdown_at is not None:
             return 0.05
-        late = (self._checkpoints.deadline, self._asking.deadline)
-        due = (self._live.deadline, self._outer.deadline)
-        if late == due == (None, None):
-            return None
-        waits = [at + 0.01 for at in late if at is not None]
-        waits += [at for at in due if at is not None]
-        return max(0.0, min(waits) - time.monotonic())
+        times = [self._live.deadline, self._outer.deadline, self._asking.deadline]
+        if not self._checkpoints.idle:
+            times.append(self._checkpoints.deadline)
+        soonest = min((at for at in times if at is not None), default=None)
+        return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     # -- outer → kernel ---------------------------------------------------------------------
 
