@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")
     home = tmp_path_factory.mktemp("lab")
+    with jupyterlab(home) as lab:
+        yield lab
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    process = os.environ.get("PYTEST_XDIST_WORKER", "tests")
+    shutil.copy(home / "log", PICTURES / f"jupyterlab-{process}.log")
+
+
+@contextmanager
+def jupyterlab(home: Path) -> Iterator[Lab]:
+    """A JupyterLab that reads and writes only below `home`."""
     share = home / "share"
     (share / "kernels").mkdir(parents=True)
     (share / "labextensions").mkdir()
@@ -104,9 +114,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         server.terminate()
         server.wait(30)
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        process = os.environ.get("PYTEST_XDIST_WORKER", "tests")
-        shutil.copy(home / "log", PICTURES / f"jupyterlab-{process}.log")
 
 
 def _announced(file: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
@@ -124,6 +131,13 @@ def _announced(file: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Not for the whole session: while it is open no asyncio test can run in this thread."""
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this machine, without a window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=QUIET)
         yield browser
@@ -187,6 +201,7 @@ class Notebook:
 
     def wait_for_panel(self, words: str) -> None:
         """Until our panel shows these words."""
+        self.page.locator("#codeact-panel").wait_for(state="attached")
         self.panel()
         self.page.locator("#codeact-panel").get_by_text(words).wait_for()
 

@@ -91,18 +91,25 @@ def opened(page: Page, lab: Lab, name: str, *sources: str) -> Run:
 
 
 class Desk:
-    """A page with JupyterLab in which test after test opens its notebook: loading it takes longest."""
+    """A page with JupyterLab in which test after test opens its notebook: loading it takes longest.
+
+    Its launcher stays open: JupyterLab opens one when there is nothing else, in front of what comes then.
+    """
 
     def __init__(self, page: Page, lab: Lab) -> None:
         self.page = page
         self.lab = lab
 
+    def load(self) -> None:
+        """Load JupyterLab, with its launcher."""
+        self.page.goto(f"{self.lab.url}lab?token={self.lab.token}&reset")
+        self.page.locator(".jp-Launcher").wait_for()
+
     def open(self, name: str, *sources: str) -> Run:
         """A notebook with these cells whose kernel knows the page."""
         file = self.lab.notebook(f"{name}.ipynb", *sources)
         self.page.evaluate(
-            "async path => { await window.jupyterapp.restored;"
-            "await window.jupyterapp.commands.execute('docmanager:open', {path}); }",
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => null)",
             file,
         )
         notebook = Notebook(page=self.page)
@@ -111,10 +118,10 @@ class Desk:
         return Run(notebook=notebook)
 
     def clear(self) -> None:
-        """Close everything, asking nothing, and end the kernels."""
+        """Close all documents, asking nothing, and end the kernels."""
         self.page.evaluate(
             """async () => { const app = window.jupyterapp;
-            [...app.shell.widgets('main')].forEach(widget => widget.dispose());
+            [...app.shell.widgets('main')].forEach(widget => widget.context && widget.dispose());
             await app.serviceManager.sessions.shutdownAll(); }"""
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.scripted_server import Reply, agent, serving, step
 from tests.ui.conftest import Lab, new_page
@@ -15,21 +15,19 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def window(browser: Browser, lab: Lab) -> Iterator[Page]:
+def loaded(browser: Browser, lab: Lab) -> Iterator[Desk]:
     """JupyterLab without a notebook."""
-    page = new_page(browser)
-    page.goto(f"{lab.url}lab?token={lab.token}&reset")
-    page.wait_for_function("() => window.jupyterapp?.shell")
-    yield page
-    page.context.close()
+    desk = Desk(new_page(browser), lab)
+    desk.load()
+    yield desk
+    desk.page.context.close()
 
 
 @pytest.fixture
-def desk(window: Page, lab: Lab) -> Iterator[Desk]:
+def desk(loaded: Desk) -> Iterator[Desk]:
     """A place for the notebook of one test."""
-    desk = Desk(window, lab)
-    yield desk
-    desk.clear()
+    yield loaded
+    loaded.clear()
 
 
 def test_a_run_becomes_cells(desk: Desk) -> None:

@@ -14,6 +14,8 @@ import type { Edit, IEditMessage, IEventMessage, IRestore } from '../protocol';
 import type { IConnectionPort } from '../tokens';
 import { apply, find, isRestored } from './apply';
 import type { IExecutor } from './execution';
+import { roleOf } from './metadata';
+import { MADE } from './removal';
 import { replaceRun } from './replacement';
 
 export class Projection implements IDisposable {
@@ -76,7 +78,7 @@ export class Projection implements IDisposable {
     if (edit.op === 'delete') {
       this._known.delete(edit.cell);
     }
-    if (edit.op === 'metadata' || edit.op === 'restore') {
+    if ((edit.op === 'metadata' || edit.op === 'restore') && !MADE.has(roleOf(edit.metadata))) {
       // known, so that the kernel is told that they go, and when Undo brings them back
       replaceRun(this._notebook, edit.cell, edit.metadata).forEach((cell, id) => {
         this._known.set(id, cell);

@@ -10,6 +10,8 @@
 const REST = 10;
 /** Milliseconds, and no longer: what a run ends with is to be in the file. */
 const MOST = 10_000;
+/** Milliseconds after a save that failed, which JupyterLab has told in a dialog: as long as its own saves are apart. */
+const FAILED = 120_000;
 
 /** A file as the server has it. */
 export interface IFile {
@@ -71,12 +73,10 @@ export class Saver {
       return;
     }
     const began = this._surroundings.now();
-    try {
-      await this._document.save();
-    } finally {
-      const ended = this._surroundings.now();
-      this._rests = ended + Math.min(MOST, REST * (ended - began));
-    }
+    this._rests = began + FAILED;
+    await this._document.save();
+    const ended = this._surroundings.now();
+    this._rests = ended + Math.min(MOST, REST * (ended - began));
   }
 
   /** Not whether it is dirty: what changes while JupyterLab saves counts as saved to it, and is not. */

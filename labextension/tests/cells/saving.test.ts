@@ -13,10 +13,14 @@ class FakeDocument implements IDocument {
   model = { collaborative: false };
   saves = 0;
   takes = 0;
+  isFull = false;
 
   constructor(private readonly surroundings: FakeSurroundings) {}
 
   save(): Promise<void> {
+    if (this.isFull) {
+      return Promise.reject(new Error('no room'));
+    }
     this.saves++;
     this.surroundings.time += this.takes;
     return Promise.resolve();
@@ -81,6 +85,18 @@ describe('Saver', () => {
     saver.save();
     await settle();
     expect(surroundings.slept.at(-1)).toBe(10_000);
+  });
+
+  it('does not fail again and again, each time with a dialog', async () => {
+    const { document, saver, surroundings } = begin();
+    document.isFull = true;
+    saver.save();
+    await settle();
+    document.isFull = false;
+    saver.save();
+    await settle();
+    expect(surroundings.slept).toEqual([0, 120_000]);
+    expect(document.saves).toBe(1);
   });
 
   it.each<[string, (document: FakeDocument, surroundings: FakeSurroundings) => void]>([
