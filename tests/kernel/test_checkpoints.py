@@ -58,6 +58,15 @@ async def present(checkpoints: Checkpoints, target: Checkpoint) -> Present:
     return await checkpoints.present(checkpoints.reserve(), lambda: seen({}), target)
 
 
+async def until_discarded(sandbox: FakeSandbox, *numbers: int) -> None:
+    """Soon these and no others have been ended, in this order."""
+    for _ in range(2000):
+        if len(sandbox.discarded) >= len(numbers):
+            break
+        await asyncio.sleep(0.01)
+    assert tuple(sandbox.discarded) == numbers
+
+
 async def seen(marks: Mapping[str, str]) -> Mapping[str, str]:
     """Somebody has looked."""
     return marks
@@ -78,9 +87,17 @@ async def test_the_oldest_without_a_name_goes_first() -> None:
     for name in ("x", "y", "z"):
         await take(checkpoints, "named", {}, name=name)
     assert kept(checkpoints) == [5, 6, 7]
-    assert sandbox.discarded == [2, 3, 4, 1]
+    await until_discarded(sandbox, 2, 3, 4, 1)
     with pytest.raises(UsageError, match="given up for newer ones"):
         checkpoints.find("mine")
+
+
+async def test_many_that_are_given_up_end_at_once() -> None:
+    """However fast steps follow each other: only a few more than are kept are there at a time."""
+    checkpoints, sandbox = table(most=1)
+    for number in range(1, 30):
+        await take(checkpoints, "step", {}, run="r", step=number)
+        assert number - len(sandbox.discarded) <= 1 + 6
 
 
 async def test_the_way_back_is_never_given_up_for_the_way_forward() -> None:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from codeact_kernel.errors import SandboxError, UsageError
 from codeact_kernel.kernel.rewind import obstacles
 from codeact_kernel.kernel.rewind.checkpoint import Checkpoint, State, changed, short
+from codeact_kernel.kernel.rewind.discards import Discards
 from codeact_kernel.kernel.rewind.obstacles import Obstacle
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Checkpoints:
         self._rows: dict[int, Checkpoint] = {}
         self._numbers = itertools.count(1)
         self._left = 0
+        self._discards = Discards(link)
         self._weighed_at = float("-inf")
         self._weighing: asyncio.Task[None] | None = None
         self.here = 0
@@ -124,10 +126,10 @@ class Checkpoints:
             marks, told = await asyncio.gather(look(), order)  # sent in this order, at once
             found = self._found(told, "taken")
         except (SandboxError, asyncio.CancelledError):
-            self._discard(number)  # it may still come
+            self._discards.now(number)  # it may still come
             raise
         if not self._make_room(told, 0):
-            self._discard(number)
+            self._discards.now(number)
             raise UsageError(TOO_LARGE)
         present = Present(number=number, marks=short(marks), obstacles=found)
         row = self._enter(present, kind, name=name, run=run, step=step)
@@ -210,7 +212,7 @@ class Checkpoints:
             await self._link.order("rewind", number=row.number, **keep)
         except SandboxError as error:
             if present is not None:
-                self._discard(present.number)  # it may still come
+                self._discards.now(present.number)  # it may still come
             raise UsageError(
                 f"Checkpoint {row.number} ({row.title}) could not be woken: {error}. "
                 "The notebook is as it was."
@@ -241,7 +243,9 @@ class Checkpoints:
     def _thin(self, spare: int) -> None:
         kept = [row for row in self.rows if row.state is State.KEPT and row.number != spare]
         while len(kept) > max(1, self._most - bool(spare)):
-            kept.remove(self._give_up(kept, State.DROPPED))
+            gone = self._give_up(kept, State.DROPPED)
+            kept.remove(gone)
+            self._discards.soon(gone.number)
         for number in list(self._rows)[:-ROWS]:
             if self._rows[number].state is not State.KEPT:
                 del self._rows[number]
@@ -258,6 +262,7 @@ class Checkpoints:
             gone = self._give_up(others, State.HEAVY)
             others.remove(gone)
             kept.remove(gone)
+            self._discards.now(gone.number)
         return True
 
     def _give_up(self, kept: list[Checkpoint], why: State) -> Checkpoint:
@@ -265,14 +270,7 @@ class Checkpoints:
         old = kept[:-1] or kept
         row = next((row for row in old if not row.name), old[0])
         self._rows[row.number] = replace(row, state=why, marks={})
-        self._discard(row.number)
         return row
-
-    def _discard(self, number: int) -> None:
-        try:
-            self._link.send({"t": "discard", "numbers": [number]})
-        except SandboxError:
-            log.info("a checkpoint went with its sandbox")
 
     def _weigh_soon(self) -> None:
         if self._weighing is None and time.monotonic() - self._weighed_at > _WEIGH_SECONDS:
@@ -296,4 +294,6 @@ class Checkpoints:
                 self._rows[row.number] = replace(row, size=size)
         kept = [row for row in self.rows if row.state is State.KEPT]
         while kept and sum(row.size for row in kept) > self._budget:
-            kept.remove(self._give_up(kept, State.HEAVY))
+            gone = self._give_up(kept, State.HEAVY)
+            kept.remove(gone)
+            self._discards.now(gone.number)
