@@ -27,8 +27,7 @@ from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.relay.isolation import Isolation
 from codeact_kernel.kernel.relay.link import Link
 from codeact_kernel.kernel.relay.relay import Relay
-from codeact_kernel.kernel.start import worker_config
-from codeact_kernel.sandbox import handover
+from codeact_kernel.kernel.start import note_of, worker_config
 from codeact_kernel.sandbox.policy import MIB, Policy
 from codeact_kernel.sandbox.process import Sandbox, launch
 from codeact_kernel.sandbox.spawn import Spawned
@@ -72,7 +71,7 @@ def run(
     isolation = Isolation() if early is None else Isolation(early.backend, early.notes)
     standby = None
     if settings.standby:
-        note = handover.note(state_path(), path)
+        note = note_of(path)
         standby = Standby(policy, config, settings.standby_mb * MIB, note)
     staging = Staging(area) if area is not None else None
     written = [m.path for m in policy.mounts if m.writable and not m.device]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,15 +59,19 @@ def main(arguments: list[str]) -> int:
 
 def _left(connection: Path, settings: Settings, policy: Policy) -> Spawned | None:
     """The sandbox that stood by in the kernel whose restart this is; nothing is imported when it is none."""
-    from codeact_kernel.sandbox import handover
-
-    note = handover.note(state_path(), connection)
+    note = note_of(connection)
     if not settings.standby or not note.exists():
         return None
-    from codeact_kernel.sandbox import made
+    from codeact_kernel.sandbox import handover, made
 
     wanted = made.wanted(policy, tuple(settings.preload) or made.preload())
     return handover.take(policy, "" if wanted is None else made.text(wanted), note)
+
+
+def note_of(connection: Path) -> Path:
+    """The file that says where what the last kernel with this connection file left can be had."""
+    path = os.path.realpath(os.fsencode(connection))
+    return state_path() / "standby" / f"{zlib.crc32(path):08x}{zlib.adler32(path):08x}"
 
 
 def connection_path(arguments: list[str]) -> Path:

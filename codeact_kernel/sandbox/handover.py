@@ -4,7 +4,8 @@ Rule: only one that no code ever ran in is handed over, by a kernel that ends in
 with the same connection file and the same user, within seconds (`keeper.py`). Whoever takes it
 compares what it was made for with what it wants itself; another one is not used.
 
-On the way of a start: a kernel that was not restarted finds no note, and imports nothing for this.
+The keeper writes a note that says where it can be had, and takes it away; where that lies both
+kernels know (`kernel/start.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ PATIENCE = 10.0
 """Seconds the next kernel has to come: a busy machine takes some to start Python."""
 _ADDRESS = "\0codeact-standby-"
 """No file: it is gone with who listens. What comes after it nobody can guess, and only the note tells."""
-_FOLDER = "standby"
 _MOST, _MOST_HANDLES = 1 << 20, 16
 _SECONDS = 2.0
 """The keeper answers at once."""
@@ -84,12 +84,6 @@ class Adopted:
             return int(self.channel.recv(16, socket.MSG_DONTWAIT))
         except (OSError, ValueError):
             return 1
-
-
-def note(state: Path, connection: Path) -> Path:
-    """The file that says where what the last kernel with this connection file left can be had."""
-    name = os.path.realpath(connection).replace("/", "-").strip("-")
-    return state / _FOLDER / name[-200:]
 
 
 def leave(spawned: Spawned, made: str, place: Path, seconds: float = PATIENCE) -> bool:

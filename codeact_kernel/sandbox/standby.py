@@ -34,7 +34,7 @@ class Standby:
     """Owner of the one that waits. Call everything from the event loop's thread.
 
     `budget` is the bytes it may use: one that uses more is thrown away, and no other is made.
-    `on_taken` is called whenever one was wanted: the next may be made. `note`: see `handover.note`.
+    `on_taken` is called whenever one was wanted: the next may be made. `note`: see `handover`.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ def policy(tmp_path: Path) -> Policy:
 @pytest.fixture
 def note(tmp_path: Path) -> Path:
     """Where it is said what there is."""
-    return handover.note(tmp_path / "state", tmp_path / "kernel-1.json")
+    return tmp_path / "state/standby/kernel-1.json"
 
 
 @pytest.fixture
