@@ -159,13 +159,14 @@ def test_a_folder_the_kernel_imports_from_takes_no_writes(tmp_path: Path) -> Non
     assert "imports modules" in " ".join(shown.notes)
 
 
+@pytest.mark.parametrize("backend", ["bubblewrap", "namespaces"])
 async def test_one_that_stands_by_takes_over_the_layer_when_it_is_taken(
-    tmp_path: Path, workspace: Path
+    tmp_path: Path, workspace: Path, backend: str
 ) -> None:
     """Until then the layer is the other's: what that wrote meanwhile is there; only the taker writes after."""
     policy, area = staged(tmp_path, workspace)
     first = Inside(await launch(policy, CONFIG, module="probe_worker"))
-    second = await warm_up(policy, CONFIG, first.sandbox.kind, 30, module="probe_worker")
+    second = await warm_up(policy, CONFIG, Kind(backend), 30, module="probe_worker")
     await first.run("open('data.csv', 'w').write('changed')")
     first.sandbox.kill()
     inside = Inside(await launch(policy, CONFIG, second, module="probe_worker"))
