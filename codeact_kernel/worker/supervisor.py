@@ -41,7 +41,7 @@ POLITE, PATIENT = 1.0, 3.0
 _READ = process.WIDE
 _RESERVED = frozenset({"selftest", "died", "lost"})
 _INNER = frozenset({"mark", "parent", "fork", "leave"})
-_FOLLOWED = frozenset({"execute_input", "execute_result"})
+_FOLLOWED = ("execute_input", "execute_result")  # no set: what a head holds may not fit into one
 """What a kernel publishes just before it says something else; when its code takes longer, not much later."""
 
 

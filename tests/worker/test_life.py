@@ -395,6 +395,16 @@ def test_interrupts_while_calls_and_questions_wait(worker: Worker) -> None:
     assert worker.run("6 * 7").result == "42"
 
 
+def test_a_head_may_hold_anything(shared: Worker) -> None:
+    """A frame whose fields are of no use to the supervisor is passed on, and nothing ends."""
+    useless: list[object] = [[], {}, None, 1.5, [[]]]
+    for field in ("type", "parent", "id", "queued", "number"):
+        for value in useless:
+            head = {"t": "publish", "type": "x", "parent": "", field: value}
+            shared.run(f"get_ipython().kernel.link.send({head!r}, [b'{{}}', b'{{}}'])")
+    assert shared.run("6 * 7").result == "42"
+
+
 def test_a_kernel_without_its_link_is_ended(worker: Worker) -> None:
     """A cell that closes the link ends its kernel instead of leaving it deaf."""
     worker.execute("import os\nos.closerange(3, 64)")
