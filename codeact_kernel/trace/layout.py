@@ -86,6 +86,10 @@ class Layout:
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
 
+    def run(self, run: str) -> Run:
+        """This run as far as it has come. KeyError for an unknown one."""
+        return self._told[run].run
+
     def edits(self, event: Event) -> tuple[Edit, ...]:
         """The edits that bring the notebook up to this event. KeyError for an unknown run."""
         if isinstance(event, RunStarted):

@@ -2,17 +2,18 @@
 
 Rule: `read(write(trace, notebook)) == trace`. Reading never raises for a v4 notebook, whatever a
 person did to it: what cannot be read is left out and said in `Reading.skipped`. A step's code is
-what its cell says now; when that is not what ran, it is said as well.
+what its cell says now; when that is not what ran, it is said as well. A run without cells of its
+own, which an output holds (inline.py), is read too; of one that is in both ways its cells count.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codeact_kernel.trace import digest
+from codeact_kernel.trace import digest, inline
 from codeact_kernel.trace.cells import (
     Cell,
     agent_cell_id,
@@ -55,10 +56,13 @@ def survey(notebook: Mapping[str, Any]) -> Reading:
     found = _Found()
     for cell in _cells(notebook):
         metadata = _metadata(cell)
-        if metadata is None:
-            continue
+        found.names[str(cell.get("id", ""))] = _made_by(metadata)
+        carried = inline.metadata_in(cell) if metadata is None else None
         try:
-            found.take(metadata, cell)
+            if metadata is not None:
+                found.take(metadata, cell)
+            elif carried is not None:
+                found.take_whole(carried, cell)
         except Damaged as error:
             found.skipped.append(f"Cell {cell.get('id', '?')}: {error}; it was left out.")
         except RecursionError:
@@ -71,9 +75,10 @@ def write(trace: Trace, notebook: Mapping[str, Any]) -> JSON:
     """A copy of the v4 notebook with the runs in it: each below its agent cell, once.
 
     An agent cell that is not there is put at the end. Cells of these runs that are there already
-    are replaced, all other cells stay.
+    are replaced, all other cells stay. What outputs hold of these runs goes: cells hold it now.
     """
-    made = {**blank(), **_without_steps(notebook, {run.id for run in trace.runs})}
+    ids = {run.id for run in trace.runs}
+    made = {**blank(), **_without_steps(notebook, ids)}
     minor = made["nbformat_minor"]
     made["nbformat_minor"] = max(minor, 5) if isinstance(minor, int) else 5
     cells = made["cells"]
@@ -86,6 +91,7 @@ def write(trace: Trace, notebook: Mapping[str, Any]) -> JSON:
         cells[place]["metadata"] = {**_object(cells[place]), KEY: agent_metadata(run)}
         taken.add(cells[place]["id"])
         cells[place + 1 : place + 1] = _written(run)
+    made["cells"] = [inline.without(cell, ids) for cell in cells]
     if trace.runs:
         made["metadata"][KEY] = merged(made["metadata"].get(KEY), notebook_metadata(trace.runs))
     return made
@@ -96,10 +102,11 @@ def strip(notebook: Mapping[str, Any]) -> JSON:
     made = copy.deepcopy(dict(notebook))
     made["cells"] = [cell for cell in _cells(made) if not _inserted(_metadata(cell))]
     for cell in made["cells"]:
-        if _metadata(cell) is not None:
+        ours = _metadata(cell) is not None
+        if ours:
             del cell["metadata"][KEY]
-            if cell.get("cell_type") == "code":
-                cell |= {"outputs": [], "execution_count": None}
+        if cell.get("cell_type") == "code" and (ours or inline.metadata_in(cell) is not None):
+            cell |= {"outputs": [], "execution_count": None}
     if "metadata" in made:
         made["metadata"] = {key: value for key, value in _object(made).items() if key != KEY}
     return made
@@ -111,11 +118,7 @@ def strip(notebook: Mapping[str, Any]) -> JSON:
 def _without_steps(notebook: Mapping[str, Any], runs: set[str]) -> JSON:
     made = copy.deepcopy(dict(notebook))
     made["metadata"] = dict(_object(made))
-    made["cells"] = [
-        cell
-        for cell in _cells(made)
-        if not (_inserted(data := _metadata(cell)) and data and str(data.get("run")) in runs)
-    ]
+    made["cells"] = [cell for cell in _cells(made) if _made_by(_metadata(cell)) not in runs]
     return made
 
 
@@ -134,8 +137,9 @@ def _agent_place(cells: list[JSON], run: Run, taken: set[str]) -> int:
 
 def _carries(run: str) -> Any:
     def carries(cell: JSON) -> bool:
-        header = (_metadata(cell) or {}).get("run")
-        return isinstance(header, Mapping) and header.get("id") == run
+        metadata = _metadata(cell)
+        said = inline.metadata_in(cell) if metadata is None else metadata
+        return said is not None and inline.run_id(said) == run
 
     return carries
 
@@ -164,6 +168,10 @@ class _Found:
 
     headers: dict[str, tuple[Mapping[str, Any], str]] = field(default_factory=dict)
     steps: dict[str, list[Step]] = field(default_factory=dict)
+    whole: dict[str, tuple[Run, Any]] = field(default_factory=dict)
+    """Runs that outputs hold, and their chains."""
+    names: dict[str, str | None] = field(default_factory=dict)
+    """Of each cell the run that made it, None for one of the user's."""
     skipped: list[str] = field(default_factory=list)
 
     def take(self, metadata: Mapping[str, Any], cell: JSON) -> None:
@@ -182,18 +190,50 @@ class _Found:
         elif metadata.get("role") == "step":
             raise Damaged("its step was not finished when the notebook was saved")
 
+    def take_whole(self, said: Mapping[str, Any], cell: JSON) -> None:
+        """One cell whose outputs hold a run; of one that was continued the newest counts. Raises
+        Damaged."""
+        run = inline.run_in(said, str(cell.get("id", "")))
+        known, _ = self.whole.get(run.id, (run, None))
+        if _length(run) >= _length(known):
+            self.whole[run.id] = (replace(run, cell=known.cell), said.get("chain"))
+
     def reading(self, chains: Mapping[str, Any]) -> Reading:
+        self._settle()
+        chains = {**chains, **{name: link for name, (_, link) in self.whole.items()}}
+        known = {**self.headers, **self.whole}
         runs = []
-        for name in sorted(self.headers, key=_order(chains, self.headers)):
-            header, cell = self.headers[name]
-            steps = sorted(self.steps.pop(name, []), key=lambda step: step.number)
-            run = run_of(header, cell, tuple(steps))
+        for name in sorted(known, key=_order(chains, known)):
+            run = self._run(name)
             if name in chains and chains[name] != chain(run):
                 self.skipped.append(f"Run {name} was changed after it was recorded.")
             runs.append(run)
         for name in self.steps:
             self.skipped.append(f"The agent cell of run {name} is gone; its steps were left out.")
         return Reading(trace=Trace(runs=tuple(runs)), skipped=tuple(self.skipped))
+
+    def _settle(self) -> None:
+        """Each run is read in one way: from its cells, or whole where no agent cell names it. A run
+        that would take a cell of the user's for its own is left out."""
+        for name, (run, _) in list(self.whole.items()):
+            cells = {step.cell: name for step in run.steps}
+            if name in self.headers:
+                del self.whole[name]
+            elif any(self.names.get(cell, name) != name for cell in cells):
+                self.skipped.append(
+                    f"Run {name} names cells that are not its own; it was left out."
+                )
+                del self.whole[name]
+            else:
+                self.names |= cells
+                self.steps.pop(name, None)
+
+    def _run(self, name: str) -> Run:
+        if name in self.whole:
+            return self.whole[name][0]
+        header, cell = self.headers[name]
+        steps = sorted(self.steps.pop(name, []), key=lambda step: step.number)
+        return run_of(header, cell, tuple(steps))
 
     def _step(self, metadata: Mapping[str, Any], cell: JSON) -> Step:
         source = str(joined(cell.get("source", "")))
@@ -237,6 +277,16 @@ def _metadata(cell: JSON) -> Mapping[str, Any] | None:
 def _inserted(metadata: Mapping[str, Any] | None) -> bool:
     """Whether this is the metadata of a cell that a run put there."""
     return metadata is not None and metadata.get("role") in ("thought", "step", "answer")
+
+
+def _made_by(metadata: Mapping[str, Any] | None) -> str | None:
+    """The run that put a cell with this metadata there, None when none did."""
+    return str(metadata.get("run")) if metadata is not None and _inserted(metadata) else None
+
+
+def _length(run: Run) -> tuple[int, int]:
+    """How far a run had come: of two records of it the longer one is newer."""
+    return len(run.added), len(run.steps)
 
 
 def _chains(notebook: Mapping[str, Any]) -> dict[str, Any]:

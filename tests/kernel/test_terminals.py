@@ -12,6 +12,7 @@ from codeact_kernel.kernel.run.approvals import Ask
 from codeact_kernel.kernel.run.recording import OUTPUTS
 from codeact_kernel.kernel.run.stages import AgentOutput, OwnRequests
 from codeact_kernel.kernel.run.views import say
+from codeact_kernel.trace.layout import Layout
 
 HIDES = "x = 1  # ok\x1b[1A\x1b[2K\nprint('\u202eevil\u2066')  # \u200b"
 
@@ -48,7 +49,7 @@ def test_code_to_approve_shows_what_would_hide_a_part_of_it() -> None:
     """Escapes, changes of direction and what has no width are seen as escapes, in text and Markdown."""
     ear = Ear()
     steps = OwnRequests(lambda msg_id: b"{}")
-    view = TextView(ear, b"{}", steps, None)  # type: ignore[arg-type]  # the methods it uses
+    view = TextView(ear, b"{}", steps, None, Layout().run)  # type: ignore[arg-type]  # the methods it uses
     view.propose(1, HIDES, ())
     ((_, content),) = ear.said
     for shown in content["data"].values():

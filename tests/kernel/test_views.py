@@ -11,6 +11,7 @@ from codeact_kernel.kernel.inline.text import TextView
 from codeact_kernel.kernel.run.stages import OwnRequests
 from codeact_kernel.kernel.run.views import say
 from codeact_kernel.trace.events import CodeProposed, CodeStarted
+from codeact_kernel.trace.layout import Layout
 
 NO_STEPS = OwnRequests(lambda msg_id: b"{}")
 PICTURE = "<img src='http://a/?secret'>"
@@ -31,7 +32,7 @@ class Said:
 def test_a_thought_cannot_take_the_codes_fence(thought: str) -> None:
     """Neither a block that the label shifts nor one that is left open makes HTML of anything."""
     said = Said()
-    view = TextView(said, b"{}", NO_STEPS, None)  # type: ignore[arg-type]  # the one method it uses
+    view = TextView(said, b"{}", NO_STEPS, None, Layout().run)  # type: ignore[arg-type]  # the one method it uses
     code = f"text = '''\n```\n{PICTURE}\n~~~\n{PICTURE}'''"
     view.event(CodeProposed(run="r", number=1, cell="c", thought=thought, code=code), ())
     view.event(CodeStarted(run="r", number=1, cell="c", code=code), ())

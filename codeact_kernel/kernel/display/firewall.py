@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.display import terminal
 from codeact_kernel.kernel.relay.said import Said
+from codeact_kernel.trace.edits import KEY
 
 if TYPE_CHECKING:
     from codeact_kernel.kernel.display.widgets import Widgets
@@ -73,8 +74,10 @@ class Firewall:
 
     def publish(self, said: Said) -> Cleaned:
         """An iopub message."""
-        if self.trusted or said.type in ("status", "clear_output"):
+        if said.type in ("status", "clear_output"):
             return Cleaned(said)
+        if self.trusted:
+            return Cleaned(_not_ours(said))
         if said.type in _BUNDLES:
             return self._bundle(said)
         if said.type.startswith("comm_"):
@@ -83,7 +86,7 @@ class Firewall:
 
     def _bundle(self, said: Said) -> Cleaned:
         data = said.value["data"]
-        if data.keys() <= {"text/plain"} and not _needs_look(said):
+        if data.keys() <= {"text/plain"} and not (said.value.get("metadata") or _needs_look(said)):
             return Cleaned(said)
         kept, removed = _bundles().clean_data(data)
         metadata = said.value.get("metadata")
@@ -169,6 +172,16 @@ def _needs_look(said: Said) -> bool:
     """Whether a plain text could need cleaning, without walking through it."""
     text = said.value["data"].get("text/plain", "")
     return not isinstance(text, str) or terminal.may_hold_controls(said.content)
+
+
+def _not_ours(said: Said) -> Said:
+    """Without the metadata by which a notebook tells a run (trace/inline.py): a trusted display may
+    do what it likes in the page, it still is no record of what the agent did."""
+    metadata = said.value.get("metadata") if said.type in _BUNDLES else None
+    if not isinstance(metadata, dict) or KEY not in metadata:
+        return said
+    kept = {key: value for key, value in metadata.items() if key != KEY}
+    return _with(said, {**said.value, "metadata": kept})
 
 
 def _without_controls(said: Said) -> Said:

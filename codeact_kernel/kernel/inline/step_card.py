@@ -71,14 +71,23 @@ class StepCard:
         for each in left:
             display(self._publisher, self._agent, *each)
 
+    def leave(self) -> None:
+        """The step that was written has no code and is over: only its title stays."""
+        if self._widgets is not None:
+            self.settle([self._title()])
+
+    def _title(self) -> Shown:
+        title = f"Step {self._step[0]}"
+        return title, f"**{title}**"
+
     def _open(self) -> Group:
         widgets = self._widgets = self._group()
         self._display = f"codeact-{uuid.uuid4().hex}"
         self._sheet = widgets.open(models.html(SHEET, "codeact-style"))
         self._words = widgets.open(models.html(drawing.writing(*self._step), "codeact-words"))
         self._panel = widgets.open(models.column([self._sheet, self._words], "codeact-panel"))
-        title = f"Step {self._step[0]}"
-        data = {"text/plain": title, "text/markdown": f"**{title}**"}
+        title, markdown = self._title()
+        data = {"text/plain": title, "text/markdown": markdown}
         self._say("display_data", {**data, models.MIME: models.view(self._panel)})
         return widgets
 

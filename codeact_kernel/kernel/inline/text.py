@@ -7,10 +7,11 @@ cannot redraw. Code shows what would otherwise hide a part of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from codeact_kernel.kernel.channels.messages import Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
+from codeact_kernel.kernel.inline import ending
 from codeact_kernel.kernel.run.stages import AgentOutput, OwnRequests, Place
 from codeact_kernel.kernel.run.status_line import StatusLine
 from codeact_kernel.kernel.run.views import display, say
@@ -25,14 +26,17 @@ from codeact_kernel.trace.events import (
 )
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.text import plain, visible
-from codeact_kernel.trace.values import Outcome, Status
+from codeact_kernel.trace.values import Run, Status
 
 Shown = tuple[str, str]
 """The same as text for a console and as Markdown for a notebook."""
 
 
 class TextView:
-    """For a client that is only known to show outputs: all of the run in those of the agent cell."""
+    """For a client that is only known to show outputs: all of the run in those of the agent cell.
+
+    `run_of(id)` is a run as far as it has come.
+    """
 
     def __init__(
         self,
@@ -40,11 +44,13 @@ class TextView:
         agent: bytes,
         requests: OwnRequests,
         client: Incoming | None,
+        run_of: Callable[[str], Run],
     ) -> None:
         self._publisher = publisher
         self._agent = agent
         self._requests = requests
         self._client = client
+        self._run_of = run_of
         self._line = StatusLine(publisher, agent)
         self._thought = ""
         self._shown: tuple[int, str] | None = None
@@ -60,10 +66,8 @@ class TextView:
                 refuse(self._publisher, self._agent, event)
             case Noticed():
                 say(self._publisher, self._agent, event.sentence)
-            case RunFinished() if event.outcome is Outcome.ANSWER:
-                display(self._publisher, self._agent, *answer(event.answer))
             case RunFinished():
-                say(self._publisher, self._agent, event.reason)
+                ending.say_end(self._publisher, self._agent, self._run_of(event.run))
             case _:
                 pass
 
@@ -96,12 +100,6 @@ def step(number: int, thought: str, code: str) -> Sequence[Shown]:
     if "```" in thought or "~~~" in thought:  # a block left open would take the code's fence
         return [(f"{title}\n{thought}", prose), (f"{title}\n\n{indented}", f"{head}\n\n{block}")]
     return [(f"{title}\n{thought}\n\n{indented}", f"{prose}\n\n{block}")]
-
-
-def answer(text: str | None) -> Shown:
-    """How a run that ended well ends."""
-    text = text or "(empty answer)"
-    return f"Answer\n\n{text}", f"**Answer**\n\n{harmless_markdown(text)}"
 
 
 def refuse(publisher: Publisher, agent: bytes, event: Observed) -> None:

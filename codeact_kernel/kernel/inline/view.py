@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from codeact_kernel.kernel.channels.messages import BadMessage, Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
-from codeact_kernel.kernel.inline import text
+from codeact_kernel.kernel.inline import ending, text
 from codeact_kernel.kernel.inline.form import Answer
 from codeact_kernel.kernel.inline.header import Header
 from codeact_kernel.kernel.inline.step_card import StepCard
@@ -29,14 +29,14 @@ from codeact_kernel.trace.events import (
     ReplyGrew,
     RunFinished,
 )
-from codeact_kernel.trace.markdown import harmless_markdown
-from codeact_kernel.trace.values import Approve, Decision, Outcome, Status
+from codeact_kernel.trace.values import Approve, Decision, Run, Status
 
 _CHANGED = "(Changed by you before it ran.)"
 
 
 class WidgetView:
-    """Draws below the cell whose request has the header `agent`. `stop` stops the run."""
+    """Draws below the cell whose request has the header `agent`. `stop` stops the run, `run_of(id)`
+    is a run as far as it has come."""
 
     def __init__(
         self,
@@ -46,12 +46,14 @@ class WidgetView:
         requests: OwnRequests,
         client: Incoming | None,
         stop: Callable[[], object],
+        run_of: Callable[[str], Run],
     ) -> None:
         self._publisher = publisher
         self._agent = agent
         self._requests = requests
         self._client = client
         self._stop = stop
+        self._run_of = run_of
         self._header = Header(publisher, agent, widgets.group(agent), stop)
         self._card = StepCard(publisher, agent, lambda: widgets.group(agent))
         self._proposed: CodeProposed | None = None
@@ -74,7 +76,8 @@ class WidgetView:
                 say(self._publisher, self._agent, event.sentence)
             case RunFinished():
                 self._say_proposed()
-                self._say_end(event)
+                self._card.leave()
+                ending.say_end(self._publisher, self._agent, self._run_of(event.run))
             case _:
                 pass
 
@@ -111,12 +114,6 @@ class WidgetView:
         if proposed is not None and code != proposed.code:
             thought = f"{thought}\n\n{_CHANGED}".strip()
         self._card.settle(text.step(number, thought, code))
-
-    def _say_end(self, event: RunFinished) -> None:
-        end = text.answer(event.answer)
-        if event.outcome is not Outcome.ANSWER:
-            end = (event.reason, harmless_markdown(f"> {event.reason}"))
-        self._card.settle([end])
 
 
 class ByForm:

@@ -215,11 +215,12 @@ class Runner:
         requests = OwnRequests(
             lambda msg_id: self._signer.header_of("execute_request", msg_id, session)
         )
+        runs = self._layout.run
         if comm is None or not comm.cells:
             if client is None or not has_cells(message):
-                return TextView(publisher, header, requests, client)
+                return TextView(publisher, header, requests, client, runs)
             stop = self._relay.agent.stop
-            return WidgetView(publisher, header, self._widgets, requests, client, stop)
+            return WidgetView(publisher, header, self._widgets, requests, client, stop, runs)
         if not comm.runs:
             return CellsView(publisher, self._panel, comm, header, requests, client)
         cells, turnstile = self._projection, self._turnstile

@@ -8,8 +8,9 @@ moves no cursor.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from codeact_kernel.kernel.channels.messages import Incoming
 from codeact_kernel.kernel.channels.publisher import Publisher
@@ -21,6 +22,8 @@ from codeact_kernel.trace.events import Event, Noticed, RunFinished
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.text import plain
 from codeact_kernel.trace.values import Outcome
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class View(Protocol):
@@ -94,10 +97,17 @@ class CellsView:
         """The cell is there already."""
 
 
-def display(publisher: Publisher, header: bytes, text: str, markdown: str) -> None:
-    """Text for a console, Markdown for a notebook."""
+def display(
+    publisher: Publisher,
+    header: bytes,
+    text: str,
+    markdown: str,
+    metadata: Mapping[str, Any] = _NONE,
+) -> None:
+    """Text for a console, Markdown for a notebook, which keeps the metadata and shows nothing of it."""
     data = {"text/plain": plain(text), "text/markdown": markdown}
-    publisher.say("display_data", header, {"data": data, "metadata": {}, "transient": {}})
+    content = {"data": data, "metadata": dict(metadata), "transient": {}}
+    publisher.say("display_data", header, content)
 
 
 def fenced(text: str) -> str:

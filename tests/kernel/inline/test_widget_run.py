@@ -42,7 +42,8 @@ async def page(tmp_path: Path) -> AsyncIterator[WidgetFront]:
 
 
 async def test_what_stays_is_text(page: WidgetFront) -> None:
-    """Afterwards no widget is left, and the displays are what a client without widgets is shown."""
+    """Afterwards no widget is left, and the displays are what a client without widgets is shown,
+    with the title of what was written last: a fresh display has the answer, see inline/ending.py."""
     await page.over(page.execute("%%agent\ncount"))
     assert any(m["msg_type"] == "comm_open" for m in page.heard)
     assert page.models == {}
@@ -52,6 +53,7 @@ async def test_what_stays_is_text(page: WidgetFront) -> None:
     assert [d["text/markdown"].split("\n")[0] for d in others] == [
         "**Step 1** · I count.",
         "**Step 2** · I count.",
+        "**Step 3**",
         "**Answer**",
     ]
     assert ran(page.front.box) == ["print('one')"] * 2
