@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from codeact_kernel.trace.notebook import survey
 from tests.scripted_server import Reply, serving
 from tests.ui.conftest import Lab, Notebook, open_in_notebook_7, open_notebook
 
@@ -81,7 +82,8 @@ def said(outputs: list[dict[str, Any]]) -> str:
 
 
 def test_approving_changing_and_rejecting(lab: Lab, page: Page) -> None:
-    """What stands in the editor runs, a reason reaches the model, and plain outputs stay."""
+    """What stands in the editor runs, a reason reaches the model, and plain outputs stay, which hold
+    the run for the file."""
     replies = (
         step("import shutil\nshutil.rmtree('data')", "I **tidy up**.", pause=0.02),
         step("x = 'theirs'"),
@@ -107,6 +109,10 @@ def test_approving_changing_and_rejecting(lab: Lab, page: Page) -> None:
     for words in ("Answered · 3 steps", "I **tidy up**", "x = 'mine'", "**Answer**\n\nmine"):
         assert words in shown
     assert "theirs" not in shown
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": outputs}
+    (saved,) = survey({"cells": [cell]}).trace.runs
+    assert [step.code for step in saved.steps][1:] == ["x = 'mine'\nx.upper()", "final_answer(x)"]
+    assert saved.steps[1].proposed == "x = 'theirs'"
     assert "widget-view" not in str(outputs)
     run.notebook.picture("inline-over")
 
