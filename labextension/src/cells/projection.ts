@@ -37,7 +37,7 @@ export class Projection implements IDisposable {
 
   /** Whether the kernel that is connected now has told of this cell. */
   knows(cell: string): boolean {
-    return this._known.has(cell);
+    return this._known.has(cell) || this._begun.has(cell);
   }
 
   /** Emitted when `knows` may have changed. */
@@ -58,6 +58,7 @@ export class Projection implements IDisposable {
   private _onOpened(): void {
     this._seq = 0;
     this._known.clear();
+    this._begun.clear();
     this._running.clear();
     this._returned.clear();
     this._changed.emit();
@@ -71,6 +72,16 @@ export class Projection implements IDisposable {
     }
     if (message.kind === 'edit') {
       this._apply(message.edit);
+    } else {
+      this._hear(message.event);
+    }
+  }
+
+  /** Of pages that share a notebook only one is told of edits; all are told of events. */
+  private _hear(event: IEventMessage['event']): void {
+    if (event.type === 'StepStarted' && typeof event.cell === 'string') {
+      this._begun.add(event.cell);
+      this._changed.emit();
     }
   }
 
@@ -217,6 +228,7 @@ export class Projection implements IDisposable {
   private readonly _save: () => void;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _known = new Map<string, ISharedCell | null>();
+  private readonly _begun = new Set<string>();
   private readonly _running = new Set<string>();
   private readonly _returned = new Set<string>();
   private _seq = 0;

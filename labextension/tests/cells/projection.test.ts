@@ -155,6 +155,14 @@ describe('Projection', () => {
     expect(saved).toEqual(['saved']);
   });
 
+  it('knows the cell of a step that another page of the same notebook is told to make', () => {
+    const { voice, projection } = begin();
+    voice.tell({ type: 'StepStarted', run: 'r1', number: 1, cell: 's1' });
+    expect(projection.knows('s1')).toBe(true);
+    voice.opened.emit();
+    expect(projection.knows('s1')).toBe(false);
+  });
+
   it('does nothing any more once it is disposed', async () => {
     const { notebook, voice, projection, place } = begin();
     voice.say(INSERT);
