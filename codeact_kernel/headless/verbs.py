@@ -106,7 +106,9 @@ def _run(
     out: Path,
     told: Mapping[str, str],
 ) -> Result:
-    given = {**settings.variables(sandbox_options(arguments)), **told}
+    # a command ends: a sandbox for what comes after a death or a restart would be made in vain
+    asked = {"standby": False, **sandbox_options(arguments)}
+    given = {**settings.variables(asked), **told}
     environment = settings.child_environment(given)
     policy_of(settings.load(environment), folder)  # what is wrong is said before anything starts
     job = run.Job(
