@@ -58,7 +58,7 @@ export function runWord(run: IRun): string {
     thinking: 'waiting for the model',
     held: 'held by you',
     writing: 'the model is writing',
-    waiting: 'about to run',
+    waiting: run.approve === 'never' ? 'about to run' : 'waits for your approval',
     running: 'code is running'
   };
   return `Step ${String(step.number)}: ${doing[step.status] ?? step.status}`;

@@ -21,12 +21,17 @@ describe('fold', () => {
   it.each([
     [1, 'thinking', 'Step 1: waiting for the model'],
     [2, 'writing', 'Step 1: the model is writing'],
-    [4, 'waiting', 'Step 1: about to run'],
+    [4, 'waiting', 'Step 1: waits for your approval'],
     [5, 'running', 'Step 1: code is running']
   ])('follows a step: after %i events it is %s', (count, status, words) => {
     const run = runOf(STARTED, ...begun(1).slice(0, count));
     expect(run.steps[0]?.status).toBe(status);
     expect(runWord(run)).toBe(words);
+  });
+
+  it('does not speak of an approval that nobody is asked for', () => {
+    const alone = { ...STARTED, settings: { steps: 8, approve: 'never' } };
+    expect(runWord(runOf(alone, ...begun(1).slice(0, 4)))).toBe('Step 1: about to run');
   });
 
   it('has what the model was shown when the code has ended, well or not', () => {
