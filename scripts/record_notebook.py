@@ -23,7 +23,7 @@ import nbformat
 from codeact_kernel.agent.prompt import task_lines
 from codeact_kernel.trace import notebook
 from codeact_kernel.trace.cells import notebook_metadata
-from codeact_kernel.trace.edits import KEY
+from codeact_kernel.trace.key import KEY
 from codeact_kernel.trace.values import Run, Trace
 from tests.scripted_server import Recorded, ScriptedServer
 

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from codeact_kernel.kernel.cells.agent_cell import PlainCell, read
 from codeact_kernel.trace import edits
+from codeact_kernel.trace.key import KEY
 
 _MADE = frozenset({"thought", "step", "answer"})
 """The roles of cells that a run inserts; the agent cell itself is the user's."""
@@ -65,15 +66,15 @@ def without_runs(notebook: NotebookNode) -> NotebookNode:
         if seen_agent and _role(cell) in _MADE:
             continue
         if is_agent(cell):
-            cell.metadata.pop(edits.KEY, None)
+            cell.metadata.pop(KEY, None)
         kept.append(cell)
     notebook.cells = kept
-    notebook.metadata.pop(edits.KEY, None)
+    notebook.metadata.pop(KEY, None)
     return notebook
 
 
 def _role(cell: NotebookNode) -> Any:
-    ours = cell.metadata.get(edits.KEY)
+    ours = cell.metadata.get(KEY)
     role = ours.get("role") if isinstance(ours, dict) else None
     return role if isinstance(role, str) else None
 

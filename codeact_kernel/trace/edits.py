@@ -13,10 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from codeact_kernel.trace.key import KEY
 from codeact_kernel.trace.values import Output
-
-KEY = "codeact"
-"""The one key of ours in the metadata of a cell and of a notebook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

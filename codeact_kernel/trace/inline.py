@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from codeact_kernel.trace.cells import VERSION, chain, is_valid_id
-from codeact_kernel.trace.edits import KEY
+from codeact_kernel.trace.key import KEY
 from codeact_kernel.trace.reading import Damaged, mapping, optional_text, sequence, text
 from codeact_kernel.trace.records import run_of, run_record, step_of, step_record
 from codeact_kernel.trace.values import Run, Step

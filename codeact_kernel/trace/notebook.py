@@ -24,7 +24,8 @@ from codeact_kernel.trace.cells import (
     notebook_metadata,
     step_cells,
 )
-from codeact_kernel.trace.edits import KEY, merged, new_cell
+from codeact_kernel.trace.edits import merged, new_cell
+from codeact_kernel.trace.key import KEY
 from codeact_kernel.trace.reading import Damaged
 from codeact_kernel.trace.records import changed_since, run_of, step_of
 from codeact_kernel.trace.text import joined

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +24,11 @@ def interrupts() -> Iterator[Interrupts]:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+def interrupt() -> None:
+    """Signal this thread, as the supervisor does: another one of the process has it not blocked."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_frame_and_the_signal_are_one_interrupt(interrupts: Interrupts, when: str) -> None:
     """The signal may come before the first cell begins or when that has ended: the second cell runs."""
@@ -31,12 +36,12 @@ def test_the_frame_and_the_signal_are_one_interrupt(interrupts: Interrupts, when
         interrupts.wait(name)
     interrupts.hit_waiting()
     if when == "before":
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt()
     with pytest.raises(KeyboardInterrupt):
         interrupts.on("a")
     interrupts.off("a")
     if when == "after":
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt()
     interrupts.on("b")
     interrupts.off("b")
 
@@ -50,5 +55,5 @@ def test_each_interrupt_counts(interrupts: Interrupts) -> None:
     interrupts.off("a")
     interrupts.on("b")
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt()
     interrupts.off("b")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.display import terminal
 from codeact_kernel.kernel.relay.said import Said
-from codeact_kernel.trace.edits import KEY
+from codeact_kernel.trace.key import KEY
 
 if TYPE_CHECKING:
     from codeact_kernel.kernel.display.widgets import Widgets

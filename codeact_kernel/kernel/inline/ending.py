@@ -11,7 +11,7 @@ from codeact_kernel.kernel.channels.messages import to_json
 from codeact_kernel.kernel.channels.publisher import Publisher
 from codeact_kernel.kernel.run.views import display, say
 from codeact_kernel.trace import inline
-from codeact_kernel.trace.edits import KEY
+from codeact_kernel.trace.key import KEY
 from codeact_kernel.trace.markdown import harmless_markdown
 from codeact_kernel.trace.values import Outcome, Run
 
