@@ -42,6 +42,19 @@ def alternate(
     return [first for first, _ in pairs], [second for _, second in pairs]
 
 
+def in_blocks(
+    ours: Callable[[], float], peer: Callable[[], float], blocks: int, size: int
+) -> tuple[list[float], list[float]]:
+    """As `alternate`, but `size` measurements of one follow each other, as cells of one notebook do.
+
+    In turn each one is made with the caches of the processor full of the other.
+    """
+    pairs = [([ours() for _ in range(size)], [peer() for _ in range(size)]) for _ in range(blocks)]
+    return [each for first, _ in pairs for each in first], [
+        each for _, second in pairs for each in second
+    ]
+
+
 def line(row: Row | Figure) -> str:
     """The row as a line of the table."""
     if isinstance(row, Row):
