@@ -127,3 +127,13 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 export function firstLine(text: string): string {
   return text.trim().split('\n', 1)[0]?.trim() ?? '';
 }
+
+/**
+ * What a model wrote in Markdown, without its marks for strong words and code. The panel draws no Markdown: a
+ * picture in it could carry something out.
+ */
+export function unmarked(text: string): string {
+  return text
+    .replace(/(?<![\w*])\*\*(?=\S)([^\n*]*?\S)\*\*(?![\w*])/g, '$1')
+    .replace(/(?<!`)`([^`\n]+)`(?!`)/g, '$1');
+}

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../src/fields';
 import { readEvent } from '../../src/panel/events';
 import { lastChange, openObservation, spent } from '../../src/panel/run';
-import { duration, runWord, statusWord } from '../../src/panel/words';
+import { duration, runWord, statusWord, unmarked } from '../../src/panel/words';
 import { begun, ended, finished, observation, REPLY, runOf, STARTED } from './examples';
 
 describe('fold', () => {
@@ -161,5 +161,18 @@ describe('duration', () => {
     [3780, '1 h 3 min']
   ])('says %d seconds as %s', (seconds, words) => {
     expect(duration(seconds)).toBe(words);
+  });
+});
+
+describe('unmarked', () => {
+  it.each([
+    ['The sum is **1810**.', 'The sum is 1810.'],
+    ['See `table`, **both** of `a**b`.', 'See table, both of a**b.'],
+    ['2**3 and 3**2', '2**3 and 3**2'],
+    ['__name__ and a*b*c', '__name__ and a*b*c'],
+    ['** not strong **', '** not strong **'],
+    ['```python', '```python']
+  ])('takes the marks from %j and leaves what is none', (text, words) => {
+    expect(unmarked(text)).toBe(words);
   });
 });

@@ -19,7 +19,8 @@ import {
   runWord,
   statusWord,
   ticking,
-  tokens
+  tokens,
+  unmarked
 } from '../words';
 
 export interface IRunActions {
@@ -222,7 +223,7 @@ function StepRow(props: { step: IStep; live: boolean; reveal: () => void }): Rea
           </span>
         </span>
         <span className="codeact-Step-thought">
-          {step.waits || firstLine(step.thought) || firstLine(step.code)}
+          {step.waits || unmarked(firstLine(step.thought)) || firstLine(step.code)}
         </span>
         <span className="codeact-Facts">{facts(step).join(' · ')}</span>
       </span>
@@ -250,7 +251,7 @@ function End(props: { run: IRun; goOn: (steps: number) => void }): React.ReactEl
   return (
     <div className="codeact-End">
       {run.outcome === 'answer' ? (
-        <p className="codeact-End-answer">{run.answer}</p>
+        <p className="codeact-End-answer">{unmarked(run.answer ?? '')}</p>
       ) : (
         <p className="codeact-End-reason">{run.reason}</p>
       )}
