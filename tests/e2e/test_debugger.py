@@ -111,7 +111,8 @@ def test_threads_stop_and_running_code_is_paused(debugger: Debugging) -> None:
     assert debugger.names(frame, "Locals") == {"z": "5"}
     debugger.body("continue", threadId=1)
     debugger.session.wait(msg_id)
-    msg_id = debugger.session.client.execute("go_on = True\nwhile go_on:\n    pass")
+    debugger.session.run("go_on = True")  # before: Pause may come before the first line of the cell
+    msg_id = debugger.session.client.execute("while go_on:\n    pass")
     debugger.session.until(msg_id, lambda m: m["msg_type"] == "execute_input")
     debugger.body("pause", threadId=1)
     assert debugger.event("stopped")["reason"] == "pause"
